@@ -1,0 +1,133 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "stint",
+    products: [
+        .executable(name: "stint", targets: ["stint"]),
+        .library(name: "StintWorker", targets: ["StintWorker"]),
+        .library(name: "StintClient", targets: ["StintClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    ],
+    targets: [
+        // The rules: values and decisions, no clock, no input or output.
+        .target(name: "StintModel"),
+        .target(
+            name: "StintCore",
+            dependencies: ["StintModel", .product(name: "DequeModule", package: "swift-collections")]
+        ),
+
+        // The ports and their adapters.
+        .target(name: "StintStorage", dependencies: ["StintModel"]),
+        .target(
+            name: "StintMemoryStore",
+            dependencies: [
+                "StintModel", "StintStorage",
+                .product(name: "HeapModule", package: "swift-collections"),
+            ]
+        ),
+        .target(
+            name: "StintSQLiteStore",
+            dependencies: [
+                "StintModel", "StintStorage",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ]
+        ),
+
+        // The services that run the rules against the ports.
+        .target(
+            name: "StintTelemetry",
+            dependencies: [.product(name: "Logging", package: "swift-log")]
+        ),
+        .target(
+            name: "StintCoordinator",
+            dependencies: [
+                "StintModel", "StintCore", "StintStorage", "StintTelemetry",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]
+        ),
+
+        // What is spoken over HTTP, by servers and by clients.
+        .target(name: "StintWire", dependencies: ["StintModel"]),
+        .target(name: "CStintAssets"),
+        .target(
+            name: "StintHTTP",
+            dependencies: [
+                "CStintAssets", "StintModel", "StintStorage", "StintTelemetry", "StintWire", "StintCoordinator",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]
+        ),
+        .target(
+            name: "StintClient",
+            dependencies: [
+                "StintModel", "StintWire",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]
+        ),
+        .target(
+            name: "StintWorker",
+            dependencies: [
+                "StintModel", "StintWire", "StintClient",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]
+        ),
+
+        // The composition root, and the one binary.
+        .target(
+            name: "StintServer",
+            dependencies: [
+                "StintModel", "StintCore", "StintStorage", "StintMemoryStore", "StintSQLiteStore", "StintTelemetry",
+                "StintCoordinator", "StintHTTP", "StintWire",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ]
+        ),
+        .target(
+            name: "StintCLI",
+            dependencies: [
+                "StintModel", "StintWire", "StintClient", "StintWorker", "StintServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]
+        ),
+        .executableTarget(name: "stint", dependencies: ["StintCLI"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+for target in package.targets where target.type != .system && !target.name.hasPrefix("C") {
+    target.swiftSettings = swiftSettings
+}

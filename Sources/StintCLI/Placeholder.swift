@@ -1,0 +1,2 @@
+import ArgumentParser
+package struct Foo: ParsableCommand { package init() {} }

@@ -1,0 +1,2 @@
+import StintCLI
+print("stint")
