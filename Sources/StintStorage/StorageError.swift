@@ -7,6 +7,8 @@ package enum StorageError: Error, Hashable, Sendable {
     case unavailable(String)
     /// The commands may or may not have been done: the connection broke, or the flush failed, at commit.
     case unknownOutcome(String)
+    /// Nothing was done: one of the commands broke a rule of the record itself. The others may succeed without it.
+    case rejected(String)
     /// The stored data contradicts itself. Trying again will not help.
     case corrupt(String)
     /// The record is closed: the server is stopping.
@@ -19,6 +21,7 @@ extension StorageError: CustomStringConvertible {
         switch self {
         case .unavailable(let reason): "the record is unavailable: \(reason)"
         case .unknownOutcome(let reason): "the record did not confirm the write: \(reason)"
+        case .rejected(let reason): "the record refused a command: \(reason)"
         case .corrupt(let reason): "the record contradicts itself: \(reason)"
         case .closed: "the record is closed"
         }

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import StintModel
+import StintStorage
+
+/// Everything that moves a job other than its attempts: time, people, retention.
+extension BatchWriter {
+    /// A job's row as far as a move needs it.
+    struct MovableJob {
+        var id: JobID
+        var state: JobState
+        var lane: Lane
+        var attempt: Int
+        var priority: Int
+        var createdAt: Timestamp
+        var runAt: Timestamp
+        var startedAt: Timestamp?
+        var worker: Int64?
+        var nonce: UInt64
+        var cancelRequested: Bool
+    }
+
+    func movableJob(_ id: JobID) throws -> MovableJob? {
+        let row = try statements(WriterSQL.jobToMove)
+        row.add(id)
+        return try row.first { row in
+            guard let state = JobState(rawValue: row.int(0)) else { throw CorruptRow(description: "an unknown state") }
+            return MovableJob(
+                id: id, state: state, lane: try lane(row.int64(1)), attempt: row.int(2), priority: row.int(3),
+                createdAt: row.time(4), runAt: row.time(5), startedAt: row.timeOrNil(6), worker: row.int64OrNil(7),
+                nonce: UInt64(bitPattern: row.int64(8)), cancelRequested: row.int(9) == 1
+            )
+        }
+    }
+
+    private func noteMove(_ job: MovableJob, to state: JobState?, runAt: Timestamp? = nil) {
+        note(
+            JobChange(
+                id: job.id, lane: job.lane, from: job.state, to: state, attempt: job.attempt, priority: job.priority,
+                createdAt: job.createdAt, runAt: runAt ?? job.runAt, startedAt: nil, at: now
+            )
+        )
+    }
+
+    private func moveWaiting(_ job: MovableJob, to state: JobState) throws {
+        let update = try statements(WriterSQL.moveWaiting)
+        update.add(state.rawValue)
+        update.add(state.isTerminal ? now.milliseconds : nil)
+        update.add(job.id)
+        update.add(job.state.rawValue)
+        try update.run()
+        noteMove(job, to: state)
+    }
+
+    // MARK: Time
+
+    func promoteDue(limit: Int) throws -> RecordAnswer {
+        let find = try statements(WriterSQL.dueJobs)
+        find.add(now.milliseconds)
+        find.add(limit)
+        let due = try find.all { try $0.id(0) }
+        for id in due {
+            guard let job = try movableJob(id) else { continue }
+            try moveWaiting(job, to: .available)
+        }
+        return .count(due.count)
+    }
+
+    func expireWaiting(limit: Int) throws -> RecordAnswer {
+        let find = try statements(WriterSQL.lateJobs)
+        find.add(now.milliseconds)
+        find.add(limit)
+        let late = try find.all { try $0.id(0) }
+        var count = 0
+        for id in late {
+            guard let job = try movableJob(id) else { continue }
+            try moveWaiting(job, to: .expired)
+            count += 1
+        }
+        return .count(count)
+    }
+
+    // MARK: People
+
+    func cancel(_ id: JobID) throws -> RecordAnswer {
+        guard let job = try movableJob(id) else { return .notFound }
+        switch job.state {
+        case .blocked, .scheduled, .available:
+            try moveWaiting(job, to: .cancelled)
+        case .running:
+            try requestCancel(job)
+        case .cancelled:
+            break
+        case .completed, .dead, .expired:
+            return .wrongState(job.state)
+        }
+        return try answer(id)
+    }
+
+    private func requestCancel(_ job: MovableJob) throws {
+        guard !job.cancelRequested, let seq = job.worker else { return }
+        let update = try statements(WriterSQL.requestCancel)
+        update.add(job.id)
+        try update.run()
+        let token = LeaseToken(jobID: job.id, attempt: job.attempt, nonce: job.nonce)
+        batch.notices.append(.cancelRequested(try session(seq: seq).id, token))
+    }
+
+    func retry(_ id: JobID) throws -> RecordAnswer {
+        guard let job = try movableJob(id) else { return .notFound }
+        switch job.state {
+        case .dead, .cancelled, .expired:
+            try redrive(job, at: now)
+        case .scheduled:
+            let update = try statements(WriterSQL.runNow)
+            update.add(now.milliseconds)
+            update.add(ServingOrder.key(runAt: now, priority: job.priority))
+            update.add(id)
+            try update.run()
+            noteMove(job, to: .available, runAt: now)
+        case .blocked, .available, .running, .completed:
+            return .wrongState(job.state)
+        }
+        return try answer(id)
+    }
+
+    private func redrive(_ job: MovableJob, at runAt: Timestamp) throws {
+        let state = runAt > now ? JobState.scheduled : .available
+        let update = try statements(WriterSQL.redrive)
+        update.add(state.rawValue)
+        update.add(runAt.milliseconds)
+        update.add(ServingOrder.key(runAt: runAt, priority: job.priority))
+        update.add(job.id)
+        try update.run()
+        noteMove(job, to: state, runAt: runAt)
+    }
+
+    func delete(_ id: JobID) throws -> RecordAnswer {
+        guard let job = try movableJob(id) else { return .notFound }
+        guard job.state.isTerminal else { return .wrongState(job.state) }
+        try remove(job)
+        return .done
+    }
+
+    private func remove(_ job: MovableJob) throws {
+        let findTags = try statements(WriterSQL.tagsOfJob)
+        findTags.add(job.id)
+        for tag in TagText.decode(try findTags.first { $0.textOrNil(0) } ?? nil) {
+            let deleteTag = try statements(WriterSQL.deleteTag)
+            deleteTag.add(tag)
+            deleteTag.add(job.id)
+            try deleteTag.run()
+        }
+        for sql in [WriterSQL.deleteBlobs, WriterSQL.deleteAttempts, WriterSQL.deleteJob] {
+            let delete = try statements(sql)
+            delete.add(job.id)
+            try delete.run()
+        }
+        noteMove(job, to: nil)
+    }
+
+    private func answer(_ id: JobID) throws -> RecordAnswer {
+        guard let job = try JobReader(db).job(id) else { return .notFound }
+        return .job(job)
+    }
+
+    func pause(_ queue: String, by: String) throws -> RecordAnswer {
+        let save = try statements(WriterSQL.pauseQueue)
+        save.add(queue)
+        save.add(by)
+        save.add(now.milliseconds)
+        try save.run()
+        pausedQueues.insert(queue)
+        batch.notices.append(.queuePaused(queue))
+        return .done
+    }
+
+    func resume(_ queue: String) throws -> RecordAnswer {
+        guard pausedQueues.contains(queue) else { return .done }
+        let delete = try statements(WriterSQL.resumeQueue)
+        delete.add(queue)
+        try delete.run()
+        pausedQueues.remove(queue)
+        batch.notices.append(.queueResumed(queue))
+        return .done
+    }
+
+    // MARK: Dead letters
+
+    func redrive(_ filter: DeadLetterFilter, limit: Int, perSecond: Double?) throws -> RecordAnswer {
+        let ids = try deadLetters(filter, limit: limit)
+        for (index, id) in ids.enumerated() {
+            guard let job = try movableJob(id) else { continue }
+            let wait = perSecond.map { Milliseconds.seconds(Double(index) / $0) } ?? Milliseconds(0)
+            try redrive(job, at: now + wait)
+        }
+        return .count(ids.count)
+    }
+
+    func purge(_ filter: DeadLetterFilter, limit: Int) throws -> RecordAnswer {
+        let ids = try deadLetters(filter, limit: limit)
+        for id in ids {
+            if let job = try movableJob(id) { try remove(job) }
+        }
+        return .count(ids.count)
+    }
+
+    private func deadLetters(_ filter: DeadLetterFilter, limit: Int) throws -> [JobID] {
+        if let ids = filter.ids {
+            var wanted = filter
+            wanted.ids = nil
+            let found = try ids.prefix(limit).compactMap { id in
+                try JobReader(db).job(id).flatMap { Self.matches($0, wanted) ? $0.id : nil }
+            }
+            return found
+        }
+        var found: [JobID] = []
+        let rows = try statements(WriterSQL.deadLetters)
+        defer { rows.reset() }
+        while found.count < limit, try rows.step() {
+            let lane = try lane(rows.int64(1))
+            guard filter.queue.map({ $0 == lane.queue }) ?? true, filter.name.map({ $0 == lane.name }) ?? true,
+                filter.cause.map({ $0.rawValue == rows.int(2) }) ?? true,
+                filter.fingerprint.map({ $0 == rows.textOrNil(3) }) ?? true
+            else { continue }
+            found.append(try rows.id(0))
+        }
+        return found
+    }
+
+    private static func matches(_ job: Job, _ filter: DeadLetterFilter) -> Bool {
+        job.state == .dead && filter.queue.map { $0 == job.lane.queue } ?? true
+            && filter.name.map { $0 == job.lane.name } ?? true && filter.cause.map { $0 == job.cause } ?? true
+            && filter.fingerprint.map { $0 == job.fingerprint } ?? true
+    }
+
+    // MARK: Retention
+
+    func prune(retention: Milliseconds, limit: Int) throws -> RecordAnswer {
+        let before = (now - retention).milliseconds
+        let find = try statements(WriterSQL.finishedBefore)
+        find.add(before)
+        find.add(limit)
+        let ids = try find.all { try $0.id(0) }
+        for id in ids {
+            if let job = try movableJob(id) { try remove(job) }
+        }
+        if ids.count < limit {
+            // A session outlives its jobs' rows: they name it.
+            let pruneSessions = try statements(WriterSQL.pruneSessions)
+            pruneSessions.add(before)
+            try pruneSessions.run()
+        }
+        let pruneKeys = try statements(WriterSQL.pruneKeys)
+        pruneKeys.add(now.milliseconds)
+        try pruneKeys.run()
+        return .count(ids.count)
+    }
+}
