@@ -91,6 +91,7 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
         .target(
@@ -124,6 +125,15 @@ let package = Package(
             ]
         ),
         .executableTarget(name: "stint", dependencies: ["StintCLI"]),
+
+        // What every record must do, and the records that must do it.
+        .target(
+            name: "StintStoreContract",
+            dependencies: ["StintModel", "StintCore", "StintStorage"],
+            path: "Tests/StintStoreContract"
+        ),
+        .testTarget(name: "StintMemoryStoreTests", dependencies: ["StintMemoryStore", "StintStoreContract"]),
+        .testTarget(name: "StintSQLiteStoreTests", dependencies: ["StintSQLiteStore", "StintStoreContract"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -154,8 +154,13 @@ package struct DispatchMachine: Sendable {
         return unconfirmed.subtracting(named).sorted { $0.jobID < $1.jobID }
     }
 
+    /// What was taken could not be released: the next poll finds it again.
+    package mutating func restoreUndelivered(_ tokens: [LeaseToken], of id: WorkerID) {
+        sessions[id]?.unconfirmed.formUnion(tokens)
+    }
+
     /// Takes in a poll. An older one of the session is answered empty.
-    package mutating func park(_ poll: Poll, now: Int64) -> [Action] {
+    package mutating func park(_ poll: Poll) -> [Action] {
         var session = sessions[poll.session] ?? Session()
         var actions: [Action] = []
         let wasLeasing = session.current?.isLeasing ?? false
@@ -170,7 +175,7 @@ package struct DispatchMachine: Sendable {
         // Jobs on their way to the older poll will be answered to this one: it must not ask for more meanwhile.
         session.current = Current(poll: poll, isLeasing: wasLeasing)
         sessions[poll.session] = session
-        if isStopping || (hasNews && !wasLeasing) || poll.deadline <= now && !wasLeasing && poll.freeSlots == 0 {
+        if isStopping || (hasNews && !wasLeasing) {
             return actions + answerCurrent(of: poll.session)
         }
         if !wasLeasing { addCandidate(poll.session) }

@@ -20,6 +20,12 @@ package protocol ReadyQueue: Sendable {
 
     /// Forgets the lanes' contents and asks for them anew: after an unknown outcome, or when the record says so.
     func reset(_ lanes: [Lane]) async throws(StorageError)
+
+    /// Those of the lanes, which have available jobs in the record, of which the belt knows nothing.
+    func missing(among lanes: [Lane]) async throws(StorageError) -> [Lane]
+
+    /// How many jobs are on the belt.
+    func depth() async throws(StorageError) -> Int
 }
 
 /// Which lanes are wanted: for each queue, names, or all names.

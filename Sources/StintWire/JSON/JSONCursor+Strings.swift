@@ -13,7 +13,9 @@ extension JSONCursor {
         var index = position + 1
         let start = index
         let end = bytes.count
-        while index < end {
+        while true {
+            index = plainEnd(from: index)
+            guard index < end else { break }
             let byte = bytes[index]
             if byte == UInt8(ascii: "\"") {
                 advance(to: index + 1)
@@ -30,6 +32,32 @@ extension JSONCursor {
             }
         }
         throw JSONProblem("a string that starts at byte \(position) has no end")
+    }
+
+    /// The first byte from `start` on that is a quote, a backslash, a control character or no ASCII, looked for eight bytes at
+    /// a time: most of every document is text that needs no second look.
+    private func plainEnd(from start: Int) -> Int {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        var index = start
+        while index + 8 <= bytes.count {
+            let loaded = UnsafeRawBufferPointer(bytes).loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let word = UInt64(littleEndian: loaded)
+            let quote = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
+            let backslash = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
+            // A byte's high bit is set where it is zero, or less than 0x20. A borrow can set that of a later byte wrongly, never
+            // that of an earlier one: the lowest is right.
+            let marks = ((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)
+            let flags = (marks | ((word &- (ones &* 0x20)) & ~word) | word) & highs
+            if flags != 0 { return index + flags.trailingZeroBitCount / 8 }
+            index += 8
+        }
+        while index < bytes.count, Self.isPlain(bytes[index]) { index += 1 }
+        return index
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        (0x20..<0x80).contains(byte) && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
     }
 
     private func skipEscape(at index: Int) throws(JSONProblem) -> Int {

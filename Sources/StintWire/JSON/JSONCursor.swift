@@ -119,6 +119,28 @@ package struct JSONCursor {
         depth -= 1
     }
 
+    /// Reads an object from a peer that may be newer: members not in `fields` are skipped.
+    package mutating func tolerantObject(
+        _ fields: JSONFields,
+        _ member: (inout JSONCursor, _ field: Int) throws(JSONProblem) -> Void
+    ) throws(JSONProblem) {
+        var isFirst = true
+        try open(UInt8(ascii: "{"), "an object")
+        while try next(before: UInt8(ascii: "}"), isFirst: isFirst) {
+            isFirst = false
+            guard let field = fields.index(of: try memberName(), in: self) else {
+                _ = try skipValue()
+                continue
+            }
+            do throws(JSONProblem) {
+                try member(&self, field)
+            } catch {
+                throw error.inside(fields.names[field])
+            }
+        }
+        depth -= 1
+    }
+
     /// Reads an object with any names, in order.
     package mutating func anyObject(
         _ member: (inout JSONCursor, _ name: String) throws(JSONProblem) -> Void
@@ -239,6 +261,7 @@ package struct JSONCursor {
     /// A whole number; `1.0` and `1e3` are refused so that nothing is rounded silently.
     package mutating func int() throws(JSONProblem) -> Int {
         let range = try numberRange("a whole number")
+        if let value = shortWhole(range) { return value }
         guard let value = Int(text(of: range)) else { throw JSONProblem("must be a whole number within 64 bits") }
         return value
     }
@@ -246,8 +269,20 @@ package struct JSONCursor {
     /// A finite number.
     package mutating func double() throws(JSONProblem) -> Double {
         let range = try numberRange("a number")
+        if let whole = shortWhole(range) { return Double(whole) }
         guard let value = Double(text(of: range)), value.isFinite else {
             throw JSONProblem("must be a number that fits a double")
+        }
+        return value
+    }
+
+    /// The value of a checked number that is nothing but up to 15 digits: nearly every number there is.
+    private func shortWhole(_ range: Range<Int>) -> Int? {
+        guard range.count <= 15 else { return nil }
+        var value = 0
+        for byte in bytes[range] {
+            guard Self.isDigit(byte) else { return nil }
+            value = value * 10 + Int(byte - UInt8(ascii: "0"))
         }
         return value
     }

@@ -4,11 +4,21 @@
 package struct JSONFields: Sendable {
     package let names: [String]
     private let utf8: [[UInt8]]
+    /// The first eight bytes of each name, filled up with zeros: enough to tell nearly all names apart in one comparison.
+    private let prefixes: [UInt64]
 
     package init(_ names: String...) {
         precondition(names.count <= 64, "a mask of 64 bits tells which fields were seen")
         self.names = names
         utf8 = names.map { Array($0.utf8) }
+        prefixes = names.map { Array($0.utf8).withUnsafeBufferPointer(Self.prefix) }
+    }
+
+    private static func prefix(of name: UnsafeBufferPointer<UInt8>) -> UInt64 {
+        if name.count >= 8 { return UnsafeRawBufferPointer(name).loadUnaligned(as: UInt64.self) }
+        var prefix: UInt64 = 0
+        withUnsafeMutableBytes(of: &prefix) { $0.copyMemory(from: UnsafeRawBufferPointer(name)) }
+        return prefix
     }
 
     /// For error messages.
@@ -17,8 +27,9 @@ package struct JSONFields: Sendable {
     /// The field whose name stands, perhaps with escapes, in `range` of the cursor's bytes.
     func index(of range: Range<Int>, in cursor: JSONCursor) -> Int? {
         let name = UnsafeBufferPointer(rebasing: cursor.bytes[range])
-        for (index, candidate) in utf8.enumerated()
-        where candidate.count == name.count && candidate.elementsEqual(name) {
+        let prefix = Self.prefix(of: name)
+        for index in prefixes.indices
+        where prefixes[index] == prefix && utf8[index].count == name.count && utf8[index].elementsEqual(name) {
             return index
         }
         guard name.contains(UInt8(ascii: "\\")), let decoded = try? cursor.decodeString(range) else {

@@ -115,6 +115,17 @@ package struct JSONWriter: Sendable {
         needsComma = true
     }
 
+    /// A string of at most `capacity` ASCII characters that need no escape; `fill` writes them and says how many they are.
+    package mutating func ascii(capacity: Int, _ fill: (UnsafeMutableBufferPointer<UInt8>) -> Int) {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: capacity) { buffer in
+            bytes.append(contentsOf: UnsafeMutableBufferPointer(rebasing: buffer[..<fill(buffer)]))
+        }
+        bytes.append(UInt8(ascii: "\""))
+        needsComma = true
+    }
+
     package mutating func time(_ instant: Timestamp) {
         separate()
         bytes.append(UInt8(ascii: "\""))

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+# A target with a `##` comment is listed by `make help`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+PREFIX ?= /usr/local
+SWIFT_FLAGS ?= --explicit-target-dependency-import-check error
+RELEASE := .build/release/stint
+DEBUG := .build/debug/stint
+PYTHON := var/venv/bin/python
+
+define FIRST_BUILD
+First build: about 10 minutes on two cores. Hummingbird, SwiftNIO, BoringSSL and GRDB are compiled from source
+once; later builds compile only what changed.
+endef
+export FIRST_BUILD
+
+.PHONY: help
+help: ## List the targets
+	@echo 'Stint: make run starts everything, make test proves it.'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run
+run: build ## Install what is missing, build, start server and sample worker in the foreground
+	@exec $(RELEASE) serve --worker
+
+.PHONY: test
+test: test-dependencies ## Install what is missing, build, run every test
+	@[ -x $(DEBUG) ] || echo "$$FIRST_BUILD"
+	swift build --build-tests $(SWIFT_FLAGS)
+	swift test --skip-build $(SWIFT_FLAGS)
+	STINT_BINARY="$(CURDIR)/$(DEBUG)" $(PYTHON) -m pytest Tests/Process
+
+.PHONY: build
+build: dependencies ## Build the release binary, .build/release/stint
+	@[ -x $(RELEASE) ] || echo "$$FIRST_BUILD"
+	swift build -c release --product stint $(SWIFT_FLAGS)
+
+.PHONY: demo
+demo: build ## Send the sample workloads to a private server, show what happens, clean up
+	@STINT_BINARY="$(CURDIR)/$(RELEASE)" scripts/demo.sh
+
+.PHONY: bench
+bench: build ## Measure; prints a table and writes JSON under var/bench/
+	@mkdir -p var/bench
+	@$(RELEASE) bench --output table --json-file "var/bench/$$(date -u +%Y%m%dT%H%M%SZ).json"
+
+.PHONY: lint
+lint: test-dependencies docs ## Check formatting, scripts and documentation
+	swift format lint --strict --parallel --recursive Sources Tests Package.swift
+	for script in scripts/*.sh .ci/run; do bash -n "$$script"; done
+	find scripts Tests -name '*.py' -print0 | PYTHONPYCACHEPREFIX=var/pycache xargs -0 -r $(PYTHON) -m py_compile
+
+.PHONY: format
+format: ## Format the Swift sources
+	swift format --in-place --parallel --recursive Sources Tests Package.swift
+
+.PHONY: docs
+docs: test-dependencies ## Check the links of the documentation and the OpenAPI document
+	$(PYTHON) scripts/check-docs.py
+
+.PHONY: install
+install: build ## Install the binary under PREFIX (default /usr/local)
+	install -D -m 0755 $(RELEASE) "$(DESTDIR)$(PREFIX)/bin/stint"
+
+.PHONY: ci
+ci: ## What .ci/run calls: lint, then test
+	$(MAKE) lint
+	$(MAKE) test
+
+.PHONY: clean-var
+clean-var: ## Remove var/: the Python environment and bench results (not your jobs)
+	rm -rf var
+
+.PHONY: dependencies test-dependencies
+dependencies:
+	@scripts/install-dependencies.sh run
+test-dependencies:
+	@scripts/install-dependencies.sh test

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+package import ServiceLifecycle
+import StintCore
+import StintModel
+package import StintStorage
+package import StintTelemetry
+import Synchronization
+
+/// The services of one process around one record, wired together. Which of them run is the composition root's choice.
+package final class Coordinator: ChangeObserver {
+    package let store: any JobStore
+    package let settings: CoordinatorSettings
+    package let environment: ServiceEnvironment
+    package let metrics: MetricRegistry
+    package let rates: RateMeter
+    let waiters = ResultWaiters()
+    let ids = Mutex(UUIDv7Generator())
+    /// What the live sessions that were seen here can run: a poll need not ask the record.
+    let capabilities = Mutex<[WorkerID: Capabilities]>([:])
+    let concurrencies = Mutex<[WorkerID: Int]>([:])
+
+    private let belt: any ReadyQueue
+    private let jobTelemetry: JobTelemetry
+    private let parts = Mutex<Parts?>(nil)
+
+    private struct Parts: Sendable {
+        var recorder: Recorder
+        var dispatcher: Dispatcher
+        var timekeeper: Timekeeper
+        var refiller: Refiller
+        var sweeper: Sweeper
+        var pruner: Pruner
+    }
+
+    package init(
+        store: any JobStore,
+        belt: any ReadyQueue,
+        backend: String,
+        settings: CoordinatorSettings,
+        environment: ServiceEnvironment,
+        metrics: MetricRegistry
+    ) {
+        self.store = store
+        self.belt = belt
+        self.settings = settings
+        self.environment = environment
+        self.metrics = metrics
+        rates = RateMeter(time: environment.time)
+        jobTelemetry = JobTelemetry(metrics)
+        let made = makeParts(backend: backend)
+        parts.withLock { $0 = made }
+    }
+
+    private func makeParts(backend: String) -> Parts {
+        let recorder = Recorder(
+            store: store, observer: self, settings: settings, environment: environment,
+            telemetry: RecorderTelemetry(metrics, backend: backend)
+        )
+        let refiller = Refiller(
+            store: store, belt: belt, settings: settings, environment: environment,
+            wakeDispatcher: { [weak self] in self?.dispatcher.wake() }
+        )
+        return Parts(
+            recorder: recorder,
+            dispatcher: Dispatcher(recorder: recorder, belt: belt, environment: environment) { refiller.beltRunsLow() },
+            timekeeper: Timekeeper(recorder: recorder, store: store, environment: environment),
+            refiller: refiller,
+            sweeper: Sweeper(recorder: recorder, store: store, settings: settings, environment: environment),
+            pruner: Pruner(recorder: recorder, settings: settings, environment: environment)
+        )
+    }
+
+    private var made: Parts {
+        guard let made = parts.withLock({ $0 }) else { preconditionFailure("the parts are made in the initialiser") }
+        return made
+    }
+
+    var recorder: Recorder { made.recorder }
+    var dispatcher: Dispatcher { made.dispatcher }
+
+    /// The services in the order they start; they stop in the opposite one, so that the record closes last.
+    package var services: [any Service] {
+        let parts = made
+        return [parts.recorder, parts.timekeeper, parts.refiller, parts.sweeper, parts.pruner, parts.dispatcher]
+    }
+
+    /// Fills in what the services must know before the first request.
+    package func prepare() async throws {
+        let lanes = try await store.readyLanes()
+        try await belt.reset(lanes)
+        let paused = try await store.queues().filter { $0.pausedBy != nil }
+        dispatcher.observe(paused.map { .queuePaused($0.queue) })
+    }
+
+    /// Ends all long waits: parked polls are answered empty, result waits end.
+    package func endWaits() {
+        dispatcher.stop()
+        waiters.stop()
+    }
+
+    /// Jobs on the belt, for the metrics.
+    package func beltDepth() async throws -> Int {
+        try await belt.depth()
+    }
+
+    // MARK: ChangeObserver
+
+    package func didCommit(_ batch: RecordBatch) async {
+        let parts = made
+        let ready = batch.changes.filter { $0.to == .available }.map(\.readyJob)
+        if !ready.isEmpty {
+            do {
+                try await belt.put(ready)
+            } catch {
+                environment.logger.warning("the belt could not be written", metadata: ["error": "\(error)"])
+            }
+            parts.dispatcher.wake()
+        }
+        parts.timekeeper.observe(batch)
+        parts.dispatcher.observe(batch.notices)
+        waiters.observe(batch)
+        forgetEndedSessions(batch.notices)
+        jobTelemetry.observe(batch)
+        rates.observe(batch)
+    }
+
+    private func forgetEndedSessions(_ notices: [RecordNotice]) {
+        for case .sessionEnded(let id, _) in notices {
+            capabilities.withLock { $0[id] = nil }
+            concurrencies.withLock { $0[id] = nil }
+        }
+    }
+}

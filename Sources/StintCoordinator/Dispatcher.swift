@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import ServiceLifecycle
+import StintCore
+import StintModel
+import StintStorage
+import Synchronization
+
+/// Matches available jobs with parked polls: asks the belt for what the parked sessions can run, lets the ``DispatchMachine``
+/// choose who gets what, leases it in the record, and answers the polls.
+package final class Dispatcher: Service {
+    /// What a poll is answered with.
+    struct PollOutcome: Sendable {
+        var jobs: [LeasedJob]
+        var cancelled: [LeaseToken]
+        var isDraining: Bool
+    }
+
+    fileprivate struct State {
+        var machine = DispatchMachine()
+        var waiting: [DispatchMachine.PollID: CheckedContinuation<[LeasedJob], Never>] = [:]
+        var lastPollID: DispatchMachine.PollID = 0
+        var pausedQueues: Set<String> = []
+        var isStopping = false
+    }
+
+    /// Jobs asked from the belt at once.
+    private static let takeMax = 2048
+
+    private let recorder: Recorder
+    private let belt: any ReadyQueue
+    private let environment: ServiceEnvironment
+    private let state = Mutex(State())
+    private let signal = Signal()
+    private let beltRunsLow: @Sendable () -> Void
+
+    init(
+        recorder: Recorder,
+        belt: any ReadyQueue,
+        environment: ServiceEnvironment,
+        beltRunsLow: @escaping @Sendable () -> Void
+    ) {
+        self.recorder = recorder
+        self.belt = belt
+        self.environment = environment
+        self.beltRunsLow = beltRunsLow
+    }
+
+    // MARK: Sessions and news
+
+    func sessionStarted(_ id: WorkerID) {
+        state.withLock { $0.machine.sessionStarted(id) }
+    }
+
+    func knows(_ id: WorkerID) -> Bool {
+        state.withLock { $0.machine.knows(id) }
+    }
+
+    func takeUndelivered(of id: WorkerID, named: Set<LeaseToken>) -> [LeaseToken] {
+        state.withLock { $0.machine.takeUndelivered(of: id, named: named) }
+    }
+
+    /// The record could not release them: they are found again at the next poll.
+    func restoreUndelivered(_ tokens: [LeaseToken], of id: WorkerID) {
+        state.withLock { $0.machine.restoreUndelivered(tokens, of: id) }
+    }
+
+    /// Tells parked polls what concerns them.
+    func observe(_ notices: [RecordNotice]) {
+        for notice in notices {
+            if case .queuePaused(let queue) = notice { state.withLock { _ = $0.pausedQueues.insert(queue) } }
+            if case .queueResumed(let queue) = notice { state.withLock { _ = $0.pausedQueues.remove(queue) } }
+            apply { machine in
+                switch notice {
+                case .sessionEnded(let id, _): machine.sessionEnded(id)
+                case .sessionDraining(let id): machine.drainRequested(id)
+                case .cancelRequested(let id, let token): machine.cancelRequested(id, token)
+                case .queuePaused, .queueResumed: []
+                }
+            }
+        }
+    }
+
+    /// There may be something to match.
+    func wake() {
+        signal.raise()
+    }
+
+    // MARK: Polls
+
+    /// Parks a poll whose session was renewed and whose results were applied; returns when there is something to say or its
+    /// time is up.
+    func poll(
+        _ id: WorkerID,
+        capabilities: Capabilities,
+        freeSlots: Int,
+        deadline: Int64,
+        renewal: RenewReceipt
+    ) async -> PollOutcome {
+        let jobs = await withCheckedContinuation { continuation in
+            let answered = state.withLock { state -> [CheckedContinuation<[LeasedJob], Never>] in
+                state.lastPollID += 1
+                state.waiting[state.lastPollID] = continuation
+                let poll = DispatchMachine.Poll(
+                    id: state.lastPollID, session: id, capabilities: capabilities, freeSlots: freeSlots,
+                    deadline: deadline, cancelled: renewal.cancelled, isDraining: renewal.isDraining
+                )
+                return state.answered(by: state.machine.park(poll))
+            }
+            for continuation in answered { continuation.resume(returning: []) }
+            signal.raise()
+        }
+        let news = state.withLock { $0.machine.news(for: id) }
+        return PollOutcome(jobs: jobs, cancelled: news.cancelled, isDraining: news.isDraining)
+    }
+
+    /// Answers every poll, now and from now on.
+    func stop() {
+        state.withLock { $0.isStopping = true }
+        apply { $0.stop() }
+        signal.raise()
+    }
+
+    /// Changes the machine, then answers the polls it lets go.
+    private func apply(_ change: (inout DispatchMachine) -> [DispatchMachine.Action]) {
+        let answered = state.withLock { state in state.answered(by: change(&state.machine)) }
+        for continuation in answered { continuation.resume(returning: []) }
+    }
+
+    // MARK: The loop
+
+    package func run() async throws {
+        await withGracefulShutdownHandler {
+            await withDiscardingTaskGroup { group in
+                while !Task.isCancelled, !state.withLock(\.isStopping) {
+                    let leases = await match()
+                    for lease in leases { group.addTask { await self.lease(lease.jobs, to: lease.session) } }
+                    apply { $0.expire(now: self.environment.time.now()) }
+                    if leases.isEmpty {
+                        let deadline = state.withLock(\.machine.nextDeadline)
+                        await signal.wait(until: deadline, environment.time)
+                    }
+                }
+            }
+        } onGracefulShutdown: {
+            self.stop()
+        }
+    }
+
+    private struct Lease: Sendable {
+        var session: WorkerID
+        var jobs: [ReadyJob]
+    }
+
+    /// One round: what the belt has for those who wait. Empty when there was nothing to match.
+    private func match() async -> [Lease] {
+        guard let demand = state.withLock({ $0.machine.demand() }) else { return [] }
+        var lanes = LaneDemand()
+        for capabilities in demand.lanes { lanes.add(capabilities) }
+        for queue in state.withLock(\.pausedQueues) { lanes.queues[queue] = nil }
+        guard !lanes.isEmpty else { return [] }
+        do {
+            let jobs = try await belt.take(lanes, limit: min(demand.slots, Self.takeMax))
+            beltRunsLow()
+            guard !jobs.isEmpty else { return [] }
+            let actions = state.withLock { $0.machine.assign(jobs) }
+            return await carryOut(actions)
+        } catch {
+            environment.logger.warning("the belt could not be read", metadata: ["error": "\(error)"])
+            return []
+        }
+    }
+
+    private func carryOut(_ actions: [DispatchMachine.Action]) async -> [Lease] {
+        var leases: [Lease] = []
+        for action in actions {
+            switch action {
+            case .lease(let session, let jobs): leases.append(Lease(session: session, jobs: jobs))
+            case .putBack(let jobs): await putBack(jobs)
+            case .answerEmpty: break  // `assign` answers nobody
+            }
+        }
+        return leases
+    }
+
+    private func putBack(_ jobs: [ReadyJob]) async {
+        do {
+            try await belt.put(jobs)
+        } catch {
+            environment.logger.warning("the belt could not be written", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func lease(_ jobs: [ReadyJob], to session: WorkerID) async {
+        let grants = jobs.map { LeaseRequest.Grant(jobID: $0.id, nonce: environment.random()) }
+        var granted: [LeasedJob] = []
+        do throws(RecorderError) {
+            let answer = try await recorder.perform(.lease(LeaseRequest(session: session, grants: grants)), .urgent)
+            if case .leased(let receipt) = answer {
+                granted = receipt.granted
+                await putBackRefused(receipt.refused, of: jobs)
+            }
+        } catch {
+            await recover(jobs, from: error)
+        }
+        let (continuation, answered) = settle(session, granted: granted)
+        continuation?.resume(returning: granted)
+        for continuation in answered { continuation.resume(returning: []) }
+        signal.raise()
+    }
+
+    private func settle(
+        _ session: WorkerID,
+        granted: [LeasedJob]
+    ) -> (CheckedContinuation<[LeasedJob], Never>?, [CheckedContinuation<[LeasedJob], Never>]) {
+        state.withLock { state in
+            let (delivery, actions) = state.machine.leaseSettled(
+                session: session, granted: granted.map(\.token), now: environment.time.now())
+            let answered = state.answered(by: actions)
+            guard case .answer(let poll) = delivery else { return (nil, answered) }
+            return (state.waiting.removeValue(forKey: poll), answered)
+        }
+    }
+
+    /// A job that only this session could not have goes back for the others. Those of a paused queue stay in the record until it
+    /// is resumed; those not available are ghosts.
+    private func putBackRefused(_ refused: [LeaseReceipt.Refused], of jobs: [ReadyJob]) async {
+        let unfit = Set(refused.filter { $0.reason == .sessionUnfit }.map(\.jobID))
+        if !unfit.isEmpty { await putBack(jobs.filter { unfit.contains($0.id) }) }
+    }
+
+    /// Whether the jobs were leased is not known: the record is asked what is still available.
+    private func recover(_ jobs: [ReadyJob], from error: RecorderError) async {
+        do {
+            try await belt.reset(Array(Set(jobs.map(\.lane))).sorted())
+            beltRunsLow()
+        } catch {
+            environment.logger.warning("the belt could not be written", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+extension Dispatcher.State {
+    /// The continuations of the polls that these actions answer empty.
+    fileprivate mutating func answered(
+        by actions: [DispatchMachine.Action]
+    ) -> [CheckedContinuation<[LeasedJob], Never>] {
+        actions.compactMap { action in
+            guard case .answerEmpty(let poll) = action else { return nil }
+            return waiting.removeValue(forKey: poll)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import ServiceLifecycle
+import StintModel
+import StintStorage
+
+/// Fills the belt from the record: at start, where a lane runs low, and where the belt lost something.
+final class Refiller: Service {
+    private let store: any JobStore
+    private let belt: any ReadyQueue
+    private let settings: CoordinatorSettings
+    private let environment: ServiceEnvironment
+    private let signal = Signal()
+    private let wakeDispatcher: @Sendable () -> Void
+
+    init(
+        store: any JobStore,
+        belt: any ReadyQueue,
+        settings: CoordinatorSettings,
+        environment: ServiceEnvironment,
+        wakeDispatcher: @escaping @Sendable () -> Void
+    ) {
+        self.store = store
+        self.belt = belt
+        self.settings = settings
+        self.environment = environment
+        self.wakeDispatcher = wakeDispatcher
+    }
+
+    func beltRunsLow() {
+        signal.raise()
+    }
+
+    func run() async throws {
+        async let reconciling: Void = reconcile()
+        let loop = HousekeepingLoop(name: "refiller", environment: environment)
+        await loop.run(signal: signal) {
+            try await self.refill()
+            return nil
+        }
+        await reconciling
+    }
+
+    private func refill() async throws {
+        while true {
+            let requests = try await belt.refillRequests()
+            guard !requests.isEmpty else { return }
+            for (index, request) in requests.enumerated() {
+                do {
+                    let jobs = try await store.readyJobs(lane: request.lane, after: request.after, limit: request.limit)
+                    try await belt.refill(Refill(request: request, jobs: jobs))
+                } catch {
+                    for unread in requests[index...] { try await belt.refill(Refill(request: unread, jobs: nil)) }
+                    throw error
+                }
+            }
+            wakeDispatcher()
+        }
+    }
+
+    /// Looks, now and then, for lanes with available jobs of which the belt knows nothing.
+    private func reconcile() async {
+        let loop = HousekeepingLoop(name: "reconciler", environment: environment)
+        await loop.run(signal: Signal()) {
+            let missing = try await self.belt.missing(among: try await self.store.readyLanes())
+            if !missing.isEmpty {
+                try await self.belt.reset(missing)
+                self.signal.raise()
+            }
+            return self.settings.reconcile
+        }
+    }
+}

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Submits and works without a pause while a server is killed and restarted, and keeps book of what was acknowledged."""
+
+import itertools
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from api_client import UNKNOWN_OUTCOME, Answer
+from fake_worker import FakeWorker, Report, completed
+
+if TYPE_CHECKING:
+    from stint_process import Server
+
+BATCH_SIZE = 20
+PAUSE_AFTER_FAILURE = 0.02
+UNDECIDED_AT_MOST = 60.0
+
+
+@dataclass(frozen=True, eq=False)
+class Submission:
+    """One request to submit. `tag` is on each of its jobs and on no other; the short form has no tags."""
+
+    path: str
+    body: dict[str, Any]
+    tag: str
+    job_count: int
+    is_keyed: bool
+
+    @property
+    def is_tagged(self) -> bool:
+        return self.path != "/submit_job"
+
+    def ids(self, answer: Answer) -> list[str]:
+        body = answer.json
+        if self.path == "/v1/jobs/batch":
+            return body["ids"]
+        return [body["id"] if self.is_tagged else body["job_id"]]
+
+
+@dataclass
+class Ledger:
+    """What the submitting threads know for certain."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    acknowledged: dict[str, Submission] = field(default_factory=dict)
+    # Keyed submissions whose outcome was unknown at least once, with the ids they were answered in the end.
+    repeated: dict[Submission, list[str]] = field(default_factory=dict)
+    # Submissions without a key whose outcome stays unknown: each may have stored one job.
+    undecided: int = 0
+    errors: list[BaseException] = field(default_factory=list)
+
+    def acknowledge(self, submission: Submission, ids: list[str], was_unknown: bool) -> None:
+        with self.lock:
+            self.acknowledged.update((job_id, submission) for job_id in ids)
+            if was_unknown:
+                self.repeated[submission] = ids
+
+    def give_up(self) -> None:
+        with self.lock:
+            self.undecided += 1
+
+    def fail(self, error: BaseException) -> None:
+        with self.lock:
+            self.errors.append(error)
+
+    def count(self) -> int:
+        with self.lock:
+            return len(self.acknowledged)
+
+
+class StormThread(threading.Thread):
+    """Repeats one step until told to stop; an error ends it and is kept in the ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(daemon=True)
+        self.ledger = ledger
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        try:
+            while not self.stopping.is_set():
+                self.step()
+        except BaseException as error:  # kept for the test's own thread, which fails with it
+            self.ledger.fail(error)
+
+    def step(self) -> None:
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        self.stopping.set()
+        self.join(UNDECIDED_AT_MOST)
+        assert not self.is_alive(), f"{self.name} did not end"
+
+
+class Submitter(StormThread):
+    """Takes the kinds of request in turn. Keyed ones are repeated until they are answered."""
+
+    def __init__(self, server: "Server", ledger: Ledger, number: int, names: list[str]) -> None:
+        super().__init__(ledger)
+        self._server = server
+        self._number = number
+        self._serial = itertools.count()
+        self._names = itertools.cycle(names)
+
+    def step(self) -> None:
+        submission = self._next()
+        deadline = time.monotonic() + UNDECIDED_AT_MOST
+        was_unknown = False
+        while (answer := self._sent(submission)) is None:
+            was_unknown = True
+            time.sleep(PAUSE_AFTER_FAILURE)  # the server is down: no need to knock a thousand times
+            if not submission.is_keyed:
+                self.ledger.give_up()
+                return
+            assert time.monotonic() < deadline, f"{submission.tag} was never answered"
+        self.ledger.acknowledge(submission, submission.ids(answer), was_unknown)
+
+    def _sent(self, submission: Submission) -> Answer | None:
+        """None when the outcome is unknown."""
+        headers = {"Idempotency-Key": submission.tag} if submission.is_keyed else {}
+        try:
+            answer = self._server.api.post(submission.path, submission.body, headers)
+        except UNKNOWN_OUTCOME:
+            return None
+        if answer.status == 503:
+            return None
+        answer.expect(200, 201)
+        return answer
+
+    def _next(self) -> Submission:
+        serial = next(self._serial)
+        tag = f"storm-{self._number}-{serial}"
+        job = {"name": next(self._names), "payload": {"serial": serial}, "tags": [tag]}
+        match serial % 5:
+            case 0:
+                return Submission("/v1/jobs", job, tag, 1, is_keyed=False)
+            case 1 | 2:
+                return Submission("/v1/jobs", job, tag, 1, is_keyed=True)
+            case 3:
+                return Submission("/v1/jobs/batch", {"jobs": [job] * BATCH_SIZE}, tag, BATCH_SIZE, is_keyed=True)
+            case _:
+                short_form = {"name": job["name"], "payload": tag}
+                return Submission("/submit_job", short_form, tag, 1, is_keyed=True)
+
+
+class StormWorker(StormThread):
+    """Completes what it is granted. A report whose answer was lost is sent again as it was."""
+
+    def __init__(self, server: "Server", ledger: Ledger, name: str, job_names: list[str]) -> None:
+        super().__init__(ledger)
+        self._worker = FakeWorker(server, name=name, job_names=job_names, concurrency=50)
+        self._results: list[Report] = []
+        self.accepted: dict[str, set[str]] = defaultdict(set)
+
+    def step(self) -> None:
+        try:
+            answer = self._worker.send_poll(results=self._results, wait_seconds=0.5)
+            if answer.status == 410:
+                self._results = []
+                self._worker.register()
+                return
+        except UNKNOWN_OUTCOME:
+            time.sleep(PAUSE_AFTER_FAILURE)
+            return
+        if answer.status == 503:
+            return
+        job_of = {report["lease"]: report["job_id"] for report in self._results}
+        for entry in self._worker.apply(answer)["results"]:
+            if entry["status"] == "accepted":
+                self.accepted[job_of[entry["lease"]]].add(entry["lease"])
+        self._results = [completed(grant) for grant in self._worker.held.values()]
