@@ -71,11 +71,11 @@ let package = Package(
 
         // What is spoken over HTTP, by servers and by clients.
         .target(name: "StintWire", dependencies: ["StintModel"]),
-        .target(name: "CStintAssets"),
+        .target(name: "CStintAssets", exclude: ["openapi.json"]),
         .target(
             name: "StintHTTP",
             dependencies: [
-                "CStintAssets", "StintModel", "StintStorage", "StintTelemetry", "StintWire", "StintCoordinator",
+                "CStintAssets", "StintModel", "StintCore", "StintStorage", "StintTelemetry", "StintWire", "StintCoordinator",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),

@@ -11,7 +11,7 @@ export STINT_BINARY=${STINT_BINARY:-"$PWD/.build/release/stint"}
 # What is configured on this machine is none of the demo's business.
 unset STINT_CONFIG STINT_TOKEN STINT_DATABASE_URL STINT_REDIS_URL STINT_API_URL STINT_COORDINATOR_URLS
 
-readonly start_seconds=30 finish_seconds=180 stop_seconds=30
+readonly each=6 start_seconds=30 finish_seconds=180 stop_seconds=30
 directory=$(mktemp -d "${TMPDIR:-/tmp}/stint-demo.XXXXXX")
 log=$directory/server.log
 server=
@@ -37,6 +37,16 @@ give_up() {
     printf 'stint: %s The end of the server log:\n' "$*" >&2
     tail -n 20 "$log" >&2
     exit 1
+}
+
+# submit NAME WORD [FLAG...]: as many jobs as each workload gets, with the word in their payloads.
+submit() {
+    local name=$1 word=$2 index
+    shift 2
+    for ((index = 1; index <= each; index++)); do
+        "$STINT_BINARY" submit "$name" "{\"$word\":$index}" "$@" >/dev/null || give_up "stint submit $name failed."
+    done
+    printf '%d × stint submit %s %s\n' "$each" "$name" "'{\"$word\":…}'${*:+ $*}"
 }
 
 address() {
@@ -75,8 +85,11 @@ export STINT_API_URL
 printf 'api %s, coordinator %s\n\n' "$STINT_API_URL" "$(address coordinator)"
 
 echo '== The sample workloads: CPU, I/O, network, mixed, and failing ones'
-each=6
-scripts/send-samples.sh all "$each"
+for name in cpu_intensive io_intensive network_task mixed_workload; do
+    submit "$name" sample
+done
+# The sample worker fails what contains this word; two attempts make a dead letter within seconds.
+submit mixed_workload invalid_job --max-attempts 2
 total=$((each * 5))
 echo
 

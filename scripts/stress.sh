@@ -1,30 +1,24 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-#
-# Sends 200 sample jobs in 10 waves of 20, all of a wave at once, then shows the totals. For figures use `make bench`.
-#
-#   scripts/stress.sh
-#
-# STINT_API_URL names the server, STINT_BINARY the stint to use.
+# Sends 200 jobs of all kinds in four waves, with a pause between them (STINT_WAVE_PAUSE, seconds).
 set -euo pipefail
-stint=${STINT_BINARY:-"$(dirname "$0")/../.build/release/stint"}
-names=(cpu_intensive io_intensive network_task mixed_workload)
+source "$(dirname "${BASH_SOURCE[0]}")/submitting.bash"
 
-refused=0
-for wave in {1..10}; do
-    pids=()
-    for job in {1..20}; do
-        "$stint" submit "${names[job % ${#names[@]}]}" "{\"wave\":$wave,\"job\":$job}" >/dev/null &
-        pids+=($!)
+readonly waves=4 jobs_per_wave=50
+readonly names=(cpu_intensive io_intensive mixed_workload network_task quick_task)
+readonly pause="${STINT_WAVE_PAUSE:-1}"
+
+# wave NUMBER: its jobs, one a line.
+wave() {
+    local number
+    for ((number = 1; number <= jobs_per_wave; number++)); do
+        printf '{"name":"%s","payload":"wave %d, job %d"}\n' "${names[number % ${#names[@]}]}" "$1" "$number"
     done
-    for pid in "${pids[@]}"; do
-        wait "$pid" || refused=$((refused + 1))
-    done
-    printf 'wave %2d of 10 sent\n' "$wave"
-    sleep 0.5
+}
+
+for ((number = 1; number <= waves; number++)); do
+    printf 'wave %d of %d: ' "$number" "$waves"
+    wave "$number" | submit_lines
+    ((number == waves)) || sleep "$pause"
 done
-"$stint" stats
-if ((refused > 0)); then
-    printf 'stint: %d of 200 jobs were not taken\n' "$refused" >&2
-    exit 1
-fi
+say_where_to_look

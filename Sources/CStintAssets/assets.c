@@ -2,7 +2,14 @@
 
 #include "CStintAssets.h"
 
-const unsigned char stint_openapi_json[] = {
+// `#embed` is C23; the toolchain's clang has it in every mode.
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
+static const unsigned char openapi_json[] = {
 #embed "openapi.json"
 };
-const size_t stint_openapi_json_length = sizeof(stint_openapi_json);
+
+const unsigned char *stint_openapi_json(size_t *length) {
+    *length = sizeof(openapi_json);
+    return openapi_json;
+}

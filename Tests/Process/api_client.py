@@ -148,7 +148,10 @@ class ApiClient:
     ) -> None:
         data = encoded(body)
         content = {} if data is None else {"Content-Type": "application/json"}
-        connection.request(method, path, data, {**self._headers, **content, **(headers or {})})
+        try:
+            connection.request(method, path, data, {**self._headers, **content, **(headers or {})})
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # refused before all of it was sent: reading shows the answer, or that there is none
 
     # The calls that most tests need.
 

@@ -47,7 +47,9 @@ def rage(server: Server) -> tuple[Ledger, list[StormWorker]]:
         kill_and_restart_in_the_middle(server, ledger)
         for submitter in submitters:
             submitter.finish()
-        eventually(lambda: unfinished_jobs(server.api) == 0, within=60, what="no job is left unfinished")
+        eventually(
+            lambda: ledger.errors or unfinished_jobs(server.api) == 0, within=60, what="no job is left unfinished"
+        )
     finally:
         for thread in threads:
             thread.stopping.set()

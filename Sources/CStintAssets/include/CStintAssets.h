@@ -6,9 +6,7 @@
 
 #include <stddef.h>
 
-/// The OpenAPI 3.1 document, UTF-8, not null-terminated.
-extern const unsigned char stint_openapi_json[];
-/// The length of `stint_openapi_json` in bytes.
-extern const size_t stint_openapi_json_length;
+/// The OpenAPI 3.1 document, UTF-8, not null-terminated. Sets `length` to its length in bytes.
+const unsigned char *_Nonnull stint_openapi_json(size_t *_Nonnull length);
 
 #endif

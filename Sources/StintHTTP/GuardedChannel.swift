@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTPTypes
+
+/// HTTP/1.1 with protection against clients that are slow on purpose: a request must be complete, and an answer must be taken,
+/// within a set time. Hummingbird's own idle time-out starts anew with every byte and does not run while an answer is written.
+struct GuardedChannel: ServerChildChannel {
+    /// Bounds of one connection.
+    struct Limits: Sendable {
+        var requestSecondsMax: Int64 = 30
+        var stalledAnswerSecondsMax: Int64 = 30
+        var idleSecondsMax: Int64 = 75
+        var headerBytesMax = 32 << 10
+        var headerFieldBytesMax = 16 << 10
+        var headerFieldsMax = 100
+    }
+
+    private let http: HTTP1Channel
+    private let limits: Limits
+
+    init(responder: @escaping HTTPChannelHandler.Responder, limits: Limits = Limits()) {
+        self.limits = limits
+        http = HTTP1Channel(
+            responder: responder,
+            configuration: HTTP1Channel.Configuration(
+                additionalChannelHandlers: [RequestEndHandler()],
+                idleTimeout: .seconds(limits.idleSecondsMax),
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: limits.headerFieldBytesMax,
+                    maxHeaderListSize: limits.headerBytesMax,
+                    maxHeaderFieldCount: limits.headerFieldsMax
+                )
+            )
+        )
+    }
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
+        channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(SlowClientHandler(limits: limits))
+        }.flatMap {
+            http.setup(channel: channel, logger: logger)
+        }
+    }
+
+    func handle(value: HTTP1Channel.Value, logger: Logger) async {
+        await http.handle(value: value, logger: logger)
+    }
+}
+
+/// Stands before the HTTP decoder and closes the connection when a request takes too long to arrive or an answer to leave.
+/// Confined to its channel's event loop.
+private final class SlowClientHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = IOData
+
+    private let limits: GuardedChannel.Limits
+    private var requestSince: NIODeadline?
+    private var stalledSince: NIODeadline?
+    private var timer: Scheduled<Void>?
+
+    init(limits: GuardedChannel.Limits) {
+        self.limits = limits
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if requestSince == nil {
+            requestSince = .now()
+            arm(context)
+        }
+        context.fireChannelRead(data)
+    }
+
+    func requestEnded() {
+        requestSince = nil
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        stalledSince = context.channel.isWritable ? nil : .now()
+        if stalledSince != nil { arm(context) }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.cancel()
+    }
+
+    /// One timer at a time: it looks again when it goes off, so that a busy connection sets it rarely.
+    private func arm(_ context: ChannelHandlerContext) {
+        guard timer == nil, let due = nextDue else { return }
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: due) {
+            let (handler, context) = bound.value
+            handler.timer = nil
+            if let due = handler.nextDue, due <= .now() { return context.close(promise: nil) }
+            handler.arm(context)
+        }
+    }
+
+    private var nextDue: NIODeadline? {
+        [
+            requestSince.map { $0 + .seconds(limits.requestSecondsMax) },
+            stalledSince.map { $0 + .seconds(limits.stalledAnswerSecondsMax) },
+        ].compactMap { $0 }.min()
+    }
+}
+
+/// Stands behind the HTTP decoder and tells the ``SlowClientHandler`` that a request is complete.
+private final class RequestEndHandler: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+
+    private var slowClientHandler: SlowClientHandler?
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        slowClientHandler = try? context.pipeline.syncOperations.handler(type: SlowClientHandler.self)  // set up above
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .end = unwrapInboundIn(data) { slowClientHandler?.requestEnded() }
+        context.fireChannelRead(data)
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Hummingbird
+import HummingbirdCore
+package import Logging
+import NIOCore
+package import ServiceLifecycle
+package import StintCoordinator
+
+/// Which calls a listener answers.
+package enum ListenerRole: String, Sendable {
+    /// The submitter's API.
+    case api
+    /// The worker protocol, metrics.
+    case coordinator
+}
+
+/// One HTTP listener.
+package struct Listener: Sendable {
+    package var role: ListenerRole
+    package var host: String
+    /// 0: any that is free.
+    package var port: Int
+    /// The token that callers must show, nil for none.
+    package var token: String?
+    package var connectionsMax: Int
+
+    package init(role: ListenerRole, host: String, port: Int, token: String?, connectionsMax: Int = 4096) {
+        self.role = role
+        self.host = host
+        self.port = port
+        self.token = token
+        self.connectionsMax = connectionsMax
+    }
+
+    /// The service that listens. `onListening` is told the address, such as `http://127.0.0.1:8000`.
+    package func service(
+        _ coordinator: Coordinator,
+        readiness: Readiness,
+        logger: Logger,
+        onListening: @escaping @Sendable (ListenerRole, String) async -> Void
+    ) -> any Service {
+        let table = table(coordinator, readiness)
+        let edge = EdgeMiddleware(
+            token: token, openPaths: table.openPaths, environment: coordinator.environment,
+            metrics: coordinator.metrics)
+        let (role, host) = (role, host)
+        return Application(
+            router: table.router(edge),
+            server: HTTPServerBuilder { responder in GuardedChannel(responder: responder) },
+            configuration: ApplicationConfiguration(
+                address: .hostname(host, port: port),
+                backlog: 1024,
+                availableConnectionsDelegate: MaximumAvailableConnections(connectionsMax)
+            ),
+            onServerRunning: { channel in
+                let shown = host.contains(":") ? "[\(host)]" : host
+                await onListening(role, "http://\(shown):\(channel.localAddress?.port ?? 0)")
+            },
+            logger: logger
+        )
+    }
+
+    func table(_ coordinator: Coordinator, _ readiness: Readiness) -> RouteTable {
+        let common = CommonAPI(coordinator: coordinator, readiness: readiness)
+        switch role {
+        case .api:
+            return RouteTable(
+                routes: SubmitterAPI(coordinator: coordinator).routes + common.contract + common.health)
+        case .coordinator:
+            return RouteTable(
+                routes: CoordinatorAPI(coordinator: coordinator).routes + common.observing + common.health)
+        }
+    }
+}
