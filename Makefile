@@ -53,7 +53,7 @@ bench: build ## Measure; prints a table and writes JSON under var/bench/
 .PHONY: lint
 lint: test-dependencies docs ## Check formatting, scripts and documentation
 	swift format lint --strict --parallel --recursive Sources Tests Package.swift
-	for script in scripts/*.sh .ci/run; do bash -n "$$script"; done
+	for script in scripts/*sh .ci/run; do bash -n "$$script"; done
 	find scripts Tests -name '*.py' -print0 | PYTHONPYCACHEPREFIX=var/pycache xargs -0 -r $(PYTHON) -m py_compile
 
 .PHONY: format

@@ -104,6 +104,7 @@ need git 'fetches the Swift packages that Stint is built on' command -v git
 need libsqlite3-dev 'the embedded record: SQLite and its headers' has_header sqlite3.h
 need zlib1g-dev 'compressed HTTP bodies: zlib and its headers' has_header zlib.h
 if [ "$purpose" = test ]; then
+    need curl 'the scripts that send sample jobs, which are tested too' command -v curl
     need python3 'the process tests drive the real binary from outside' command -v python3
     need python3-venv 'keeps the packages of the process tests apart' python3 -c 'import ensurepip, venv'
 fi

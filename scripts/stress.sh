@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sends 200 jobs of all kinds in four waves, with a pause between them (STINT_WAVE_PAUSE, seconds).
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/submitting.bash"
+source "$(dirname "${BASH_SOURCE[0]}")/submitting.sh"
 
 readonly waves=4 jobs_per_wave=50
 readonly names=(cpu_intensive io_intensive mixed_workload network_task quick_task)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sends three jobs that both hash and write.
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/submitting.bash"
+source "$(dirname "${BASH_SOURCE[0]}")/submitting.sh"
 
 for task in 1 2 3; do
     submit "{\"name\":\"mixed_workload\",\"payload\":\"mixed $task\"}"

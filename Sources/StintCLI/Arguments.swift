@@ -1,37 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import ArgumentParser
-import StintClient
+public import ArgumentParser
+public import StintClient
 
 extension UUIDv7: ExpressibleByArgument {
-    package init?(argument: String) {
+    /// Parses an argument of the command line.
+    public init?(argument: String) {
         self.init(argument)
     }
 }
 
 extension Timestamp: ExpressibleByArgument {
-    package init?(argument: String) {
+    /// Parses an argument of the command line.
+    public init?(argument: String) {
         guard let instant = RFC3339.parse(argument) else { return nil }
         self = instant
     }
 }
 
 extension JobState: ExpressibleByArgument {
-    package init?(argument: String) {
+    /// Parses an argument of the command line.
+    public init?(argument: String) {
         self.init(name: argument)
     }
 
-    package static var allValueStrings: [String] { allCases.map(\.name) }
-    package var defaultValueDescription: String { name }
+    /// The words that may be given.
+    public static var allValueStrings: [String] { allCases.map(\.name) }
+    /// The word shown in help.
+    public var defaultValueDescription: String { name }
 }
 
 extension DeadCause: ExpressibleByArgument {
-    package init?(argument: String) {
+    /// Parses an argument of the command line.
+    public init?(argument: String) {
         self.init(name: argument)
     }
 
-    package static var allValueStrings: [String] { allCases.map(\.name) }
-    package var defaultValueDescription: String { name }
+    /// The words that may be given.
+    public static var allValueStrings: [String] { allCases.map(\.name) }
+    /// The word shown in help.
+    public var defaultValueDescription: String { name }
 }
 
 /// `name=value`.

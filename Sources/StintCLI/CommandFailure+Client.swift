@@ -36,7 +36,7 @@ extension CommandFailure {
             return
         }
         let advice: String? =
-            switch error.status {
+            switch error.status ?? 0 {
             case 401: "Set STINT_TOKEN to the token of the server."
             case 429, 503: "Try again \(error.retryAfterSeconds.map { "in \(Span.text($0))" } ?? "later")."
             case 500...599: "Look for the request in the log of the server."

@@ -2,7 +2,9 @@
 
 package import StintModel
 
-/// Where the commands read and write. Tests put another one in its place.
+/// Where the commands read and write.
+///
+/// Tests put another one in its place.
 package struct Console: Sendable {
     /// The console of the running command.
     @TaskLocal package static var current = Console.system

@@ -34,7 +34,7 @@ enum Machine {
     }
 }
 
-/// One of the three standard descriptors.
+/// An open file, such as one of the three standard ones.
 struct Descriptor {
     private let number: Int32
 
@@ -76,9 +76,19 @@ struct Descriptor {
             } else if count == 0 {
                 return all
             } else if errno != EINTR {
-                throw CommandFailure(.failed, "the standard input cannot be read: system error \(errno)")
+                throw CommandFailure(.failed, "the input cannot be read: system error \(errno)")
             }
         }
+    }
+}
+
+extension Descriptor {
+    /// A whole file.
+    static func contents(of path: String) throws -> [UInt8] {
+        let number = open(path, O_RDONLY | O_CLOEXEC)
+        guard number >= 0 else { throw CommandFailure(.failed, "\(path) cannot be read: system error \(errno)") }
+        defer { close(number) }
+        return try Descriptor(number: number).readAll()
     }
 }
 

@@ -5,7 +5,9 @@ import StintClient
 
 /// Which server a command talks to.
 struct ConnectionOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Where the server is. (default: $STINT_API_URL, http://127.0.0.1:8000)", valueName: "url"))
+    @Option(
+        help: ArgumentHelp("Where the server is. (default: $STINT_API_URL, http://127.0.0.1:8000)", valueName: "url")
+    )
     var apiURL: String?
 
     /// The address, in effect.

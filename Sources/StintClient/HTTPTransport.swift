@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AsyncHTTPClient
-import NIOCore
+package import NIOCore
 import NIOHTTP1
 import NIOPosix
 import StintWire
@@ -36,7 +36,11 @@ package final class HTTPTransport: Sendable {
     package let configuration: Configuration
     private let http: HTTPClient
 
-    package init(_ configuration: Configuration) {
+    /// The connections live on `group`, which must outlive the transport.
+    package init(
+        _ configuration: Configuration,
+        on group: any EventLoopGroup = HTTPClient.defaultEventLoopGroup
+    ) {
         var settings = HTTPClient.Configuration()
         settings.redirectConfiguration = .disallow
         settings.decompression = .disabled
@@ -48,7 +52,7 @@ package final class HTTPTransport: Sendable {
         settings.connectionPool.retryConnectionEstablishment = false
         settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = configuration.connectionsMax
         self.configuration = configuration
-        http = HTTPClient(eventLoopGroup: HTTPClient.defaultEventLoopGroup, configuration: settings)
+        http = HTTPClient(eventLoopGroup: group, configuration: settings)
     }
 
     /// Closes all connections; must be called before the last reference goes.

@@ -81,8 +81,11 @@ extension Coordinator {
 
     // MARK: Dead letters
 
-    package func deadLetterGroups(_ filter: DeadLetterFilter) async throws(ServiceError) -> [DeadLetterGroup] {
-        try await read { (store) throws(StorageError) in try await store.deadLetterGroups(filter, limit: 200) }
+    package func deadLetterGroups(
+        _ filter: DeadLetterFilter,
+        limit: Int
+    ) async throws(ServiceError) -> [DeadLetterGroup] {
+        try await read { (store) throws(StorageError) in try await store.deadLetterGroups(filter, limit: limit) }
     }
 
     package func redrive(

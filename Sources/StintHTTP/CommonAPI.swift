@@ -73,7 +73,7 @@ struct CommonAPI: Sendable {
 
     private func ready() async throws -> Response {
         if readiness.isDraining {
-            throw Problem(.serviceUnavailable, "unavailable", "the server is draining: it takes no new work")
+            throw Problem(ServiceError.unavailable("the server is draining: it takes no new work"))
         }
         _ = try await coordinator.queues()
         return .view(HealthView())

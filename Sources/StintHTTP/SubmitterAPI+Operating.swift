@@ -54,14 +54,15 @@ extension SubmitterAPI {
     }
 
     private func groups(_ request: Request) async throws -> Response {
-        let parameters = try request.query("queue", "name", "cause", "fingerprint")
+        let parameters = try request.query("queue", "name", "cause", "fingerprint", "limit")
         let filter = DeadLetterFilter(
             queue: try parameters.laneName("queue"),
             name: try parameters.laneName("name"),
             cause: try parameters.cause(),
             fingerprint: try parameters.text("fingerprint", charactersMax: 256)
         )
-        let groups = try await coordinator.deadLetterGroups(filter)
+        let limit = try parameters.int("limit", 1...200, default: 200)
+        let groups = try await coordinator.deadLetterGroups(filter, limit: limit)
         return .view(PageView(items: groups.map(DeadLetterGroupView.init)))
     }
 

@@ -56,7 +56,7 @@ extension MemoryRecord {
     mutating func redrive(_ filter: DeadLetterFilter, limit: Int, perSecond: Double?) -> Int {
         let chosen = deadLetters(filter, limit: limit)
         for (index, id) in chosen.enumerated() {
-            let delay = perSecond.map { Milliseconds.seconds(Double(index + 1) / $0) } ?? Milliseconds(0)
+            let delay = perSecond.map { Milliseconds.seconds(Double(index) / $0) } ?? Milliseconds(0)
             redrive(id, at: now + delay)
         }
         return chosen.count

@@ -33,7 +33,7 @@ extension BatchWriter {
         guard try row.step() else { return .notAvailable }
         let lane = try lane(row.int64(1))
         let attempt = row.int(2)
-        let isLate = row.timeOrNil(3).map { $0 <= now } ?? false
+        let isLate = row.timeOrNil(3).map { $0 < now } ?? false
         guard row.int(0) == JobState.available.rawValue, !isLate, !pausedQueues.contains(lane.queue) else {
             let isPaused = row.int(0) == JobState.available.rawValue && !isLate
             row.reset()
@@ -108,12 +108,14 @@ extension BatchWriter {
         let find = try statements(WriterSQL.endedAttempt)
         find.add(token.jobID)
         find.add(token.attempt)
-        let ended = try find.first { row -> AttemptOutcome? in
-            let isIt = row.int64(0) == seq && UInt64(bitPattern: row.int64(1)) == token.nonce && row.int(3) == 1
-            return isIt ? AttemptOutcome(rawValue: row.int(2)) : nil
+        let ended = try find.first { row -> (outcome: AttemptOutcome?, isReported: Bool)? in
+            let isIt = row.int64(0) == seq && UInt64(bitPattern: row.int64(1)) == token.nonce
+            return isIt ? (AttemptOutcome(rawValue: row.int(2)), row.int(3) == 1) : nil
         }
-        guard let outcome = ended ?? nil else { return .leaseLost }
-        return outcome == report.ending.outcome ? .accepted : .alreadyReported
+        guard let (outcome, isReported) = ended ?? nil else { return .leaseLost }
+        // A release that the server did by itself is what a worker that releases wants.
+        if outcome == report.ending.outcome, isReported || outcome == .released { return .accepted }
+        return isReported ? .alreadyReported : .leaseLost
     }
 
     // MARK: Ending

@@ -170,8 +170,7 @@ extension BatchWriter {
         save.add(by)
         save.add(now.milliseconds)
         try save.run()
-        pausedQueues.insert(queue)
-        batch.notices.append(.queuePaused(queue))
+        if pausedQueues.insert(queue).inserted { batch.notices.append(.queuePaused(queue)) }
         return .done
     }
 
@@ -206,14 +205,7 @@ extension BatchWriter {
     }
 
     private func deadLetters(_ filter: DeadLetterFilter, limit: Int) throws -> [JobID] {
-        if let ids = filter.ids {
-            var wanted = filter
-            wanted.ids = nil
-            let found = try ids.prefix(limit).compactMap { id in
-                try JobReader(db).job(id).flatMap { Self.matches($0, wanted) ? $0.id : nil }
-            }
-            return found
-        }
+        if let ids = filter.ids { return try deadLetters(among: Set(ids), filter, limit: limit) }
         var found: [JobID] = []
         let rows = try statements(WriterSQL.deadLetters)
         defer { rows.reset() }
@@ -226,6 +218,13 @@ extension BatchWriter {
             found.append(try rows.id(0))
         }
         return found
+    }
+
+    /// Those of the named jobs that the filter means, oldest death first.
+    private func deadLetters(among ids: Set<JobID>, _ filter: DeadLetterFilter, limit: Int) throws -> [JobID] {
+        let jobs = try ids.compactMap { try JobReader(db).job($0) }.filter { Self.matches($0, filter) }
+        let oldestFirst = jobs.sorted { ($0.finishedAt ?? now, $0.id) < ($1.finishedAt ?? now, $1.id) }
+        return oldestFirst.prefix(limit).map(\.id)
     }
 
     private static func matches(_ job: Job, _ filter: DeadLetterFilter) -> Bool {

@@ -76,8 +76,9 @@ extension BatchWriter {
     func release(_ id: WorkerID, _ tokens: [LeaseToken], random: UInt64) throws -> RecordAnswer {
         guard let session = try liveSession(id) else { return .count(0) }
         var count = 0
-        for token in tokens {
+        for (index, token) in tokens.enumerated() {
             guard let held = try heldJob(token), held.worker == session.seq else { continue }
+            let random = SplitMix64.value(seed: random, index: index)
             try end(held, .released, random: random, isReported: false)
             count += 1
         }
@@ -89,9 +90,10 @@ extension BatchWriter {
         find.add(now.milliseconds)
         find.add(limit)
         let expired = try find.all { (seq: $0.int64(0), id: try $0.id(1)) }
-        for session in expired {
+        for (index, session) in expired.enumerated() {
             _ = try self.session(session.id)
-            try endSession(session.id, seq: session.seq, .lost, random: random)
+            try endSession(
+                session.id, seq: session.seq, .lost, random: SplitMix64.value(seed: random, index: index))
         }
         return .count(expired.count)
     }
@@ -106,6 +108,7 @@ extension BatchWriter {
         update.add(seq)
         try update.run()
         sessions[id] = nil
+        sessionIDs[seq] = nil
         batch.notices.append(.sessionEnded(id, wasLost: ending == .lost))
     }
 

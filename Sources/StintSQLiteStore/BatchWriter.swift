@@ -158,7 +158,7 @@ final class BatchWriter {
         let found = try find.first {
             KnownSession(seq: $0.int64(0), name: $0.text(1), isDraining: $0.int(2) == 1, isEnded: !$0.isNull(3))
         }
-        guard let found else { return nil }
+        guard let found, found.isLive else { return found }
         sessions[id] = found
         sessionIDs[found.seq] = id
         return found

@@ -161,9 +161,14 @@ extension JobReader {
         FROM jobs WHERE state = 5 GROUP BY fingerprint, lane, cause
         """
 
+    static let deadGroupOfJob = """
+        SELECT fingerprint, lane, cause, 1 AS jobs, finished_at AS first, finished_at AS last
+        FROM jobs WHERE id = ? AND state = 5
+        """
+
     func deadLetterGroups(_ filter: DeadLetterFilter, limit: Int) throws -> [DeadLetterGroup] {
         var groups: [String: DeadLetterGroup] = [:]
-        for row in try Row.fetchAll(db, sql: Self.deadGroups) {
+        for row in try deadLetterRows(filter) {
             let lane = try lane(row["lane"])
             let fingerprint: String = row["fingerprint"] ?? ""
             guard filter.queue.map({ $0 == lane.queue }) ?? true, filter.name.map({ $0 == lane.name }) ?? true,
@@ -179,6 +184,14 @@ extension JobReader {
         }
         let largest = groups.values.sorted { ($1.count, $0.fingerprint, $0.name) < ($0.count, $1.fingerprint, $1.name) }
         return try largest.prefix(limit).map(withExample)
+    }
+
+    /// Totals by fingerprint, lane and cause: of all, or of the jobs the filter names.
+    private func deadLetterRows(_ filter: DeadLetterFilter) throws -> [Row] {
+        guard let ids = filter.ids else { return try Row.fetchAll(db, sql: Self.deadGroups) }
+        return try Set(ids).sorted().flatMap { id in
+            try Row.fetchAll(db, cached: Self.deadGroupOfJob, arguments: [id.blob])
+        }
     }
 
     /// Adds the words of the group's newest member.

@@ -62,7 +62,7 @@ package final class SQLiteJobStore: JobStore {
             try await pool.writeWithoutTransaction { try SQLiteSchema.migrate($0) }
             let writer = WriterBox()
             try await pool.writeWithoutTransaction { db in
-                writer.open(try BatchWriter(db, rules: rules, clock: now))
+                writer.open(try BatchWriter(db, rules: rules, clock: { writer.tell(now()) }))
             }
             self.writer = writer
         } catch let error as DatabaseError {
@@ -115,7 +115,8 @@ package final class SQLiteJobStore: JobStore {
     }
 
     package func now() async throws(StorageError) -> Timestamp {
-        max(clock(), writer.lastInstant)
+        guard !isClosed.load(ordering: .acquiring) else { throw .closed }
+        return writer.tell(clock())
     }
 
     // MARK: Reading
@@ -207,7 +208,11 @@ private final class WriterBox: @unchecked Sendable {
     private var writer: BatchWriter?
     private let instant = Atomic<Int64>(0)
 
-    var lastInstant: Timestamp { Timestamp(milliseconds: instant.load(ordering: .relaxed)) }
+    /// The latest instant that was ever told or written.
+    func tell(_ now: Timestamp) -> Timestamp {
+        let milliseconds = instant.max(now.milliseconds, ordering: .relaxed).newValue
+        return Timestamp(milliseconds: milliseconds)
+    }
 
     func open(_ writer: BatchWriter) {
         self.writer = writer
@@ -220,9 +225,7 @@ private final class WriterBox: @unchecked Sendable {
     func perform(_ commands: [RecordCommand]) -> Result<RecordBatch, StorageError> {
         guard let writer else { return .failure(.closed) }
         do {
-            let batch = try writer.perform(commands)
-            instant.store(writer.now.milliseconds, ordering: .relaxed)
-            return .success(batch)
+            return .success(try writer.perform(commands))
         } catch let error as CommitError {
             return .failure(StorageError(committing: error.underlying))
         } catch {

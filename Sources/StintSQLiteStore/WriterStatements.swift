@@ -88,7 +88,7 @@ enum WriterSQL {
 
     static let dueJobs = "SELECT id FROM jobs WHERE state = 1 AND run_at <= ? ORDER BY run_at, id LIMIT ?"
     static let lateJobs = """
-        SELECT id FROM jobs WHERE start_by IS NOT NULL AND state <= 2 AND start_by <= ? ORDER BY start_by, id LIMIT ?
+        SELECT id FROM jobs WHERE start_by IS NOT NULL AND state <= 2 AND start_by < ? ORDER BY start_by, id LIMIT ?
         """
     static let jobToMove = """
         SELECT state, lane, attempt, priority, created_at, run_at, started_at, worker, nonce, cancel_requested

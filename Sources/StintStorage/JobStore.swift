@@ -8,6 +8,8 @@ package import StintModel
 /// returns. Commands take effect in array order, each sees what those before it did, and each is a conditional write whose
 /// refusal is an answer; so one command can never fail another. A crash at any moment leaves all of a batch or nothing.
 ///
+/// A new job's id must be new: a second job of the same id makes the whole batch `rejected`.
+///
 /// All times are read once per batch from the record's clock.
 package protocol JobStore: Sendable {
     /// Carries out the commands in one transaction.
@@ -68,7 +70,7 @@ package protocol JobStore: Sendable {
 package struct RecordBatch: Sendable {
     /// One answer per command, in order.
     package var answers: [RecordAnswer]
-    /// Every change of a job's state or flags, in the order made.
+    /// Every change of a job's state, in the order made. A cancel flag alone is a notice.
     package var changes: [JobChange]
     /// Every change of a worker session or queue that others must know at once.
     package var notices: [RecordNotice]

@@ -39,11 +39,12 @@ package enum RecordCommand: Sendable {
     case retry(JobID)
     /// Deletes a terminal job. Answer: `done`, `notFound`, `wrongState`.
     case delete(JobID)
-    /// Stops new leases from a queue; running ones go on. Answer: `done`.
+    /// Stops new leases from a queue; running ones go on. Pausing a paused queue changes only by whom. Answer: `done`.
     case pause(queue: String, by: String)
     /// Answer: `done`.
     case resume(queue: String)
-    /// Redrives dead letters, oldest death first. With `perSecond`, the n-th becomes due n / perSecond seconds from now. Answer: `count`.
+    /// Redrives dead letters, oldest death first. With `perSecond`, the n-th, counted from 0, becomes due n / perSecond seconds from
+    /// now. Answer: `count`.
     case redrive(DeadLetterFilter, limit: Int, perSecond: Double?)
     /// Deletes dead letters, oldest death first. Answer: `count`.
     case purge(DeadLetterFilter, limit: Int)

@@ -33,7 +33,7 @@ extension SubmitRequest: WireMessage {
             }
         }
         guard !request.name.isEmpty else { throw .missing("name") }
-        guard request.runAt == nil || request.delaySeconds == nil else {
+        guard request.runAt == nil || (request.delaySeconds ?? 0) == 0 else {
             throw JSONProblem("run_at and delay_seconds exclude each other", pointer: "/delay_seconds")
         }
         self = request

@@ -103,9 +103,9 @@ extension StoreContract {
             try expectEqual(try await harness.count(redrive), 4, "count")
             for (index, id) in ids.enumerated() {
                 let job = try await harness.job(id)
-                try expectEqual(job.state, .scheduled, "state")
-                let delay = Milliseconds(400 * Int64(index + 1))
-                try expectEqual(job.runAt, harness.now + delay, "run_at of job \(index + 1)")
+                try expectEqual(job.state, index == 0 ? .available : .scheduled, "state of job \(index)")
+                let delay = Milliseconds(400 * Int64(index))
+                try expectEqual(job.runAt, harness.now + delay, "run_at of job \(index)")
             }
             harness.advance(800)
             try expectEqual(try await harness.count(.promoteDue(limit: 9)), 2, "promoted after 0.8 s")

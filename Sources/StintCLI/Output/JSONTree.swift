@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A JSON document taken apart, its scalars kept as they are spelled: numbers that no type can hold and lone surrogates
-/// stay what they are. It is for showing documents that were checked before.
+/// A JSON document taken apart, its scalars kept as they are spelled.
+///
+/// Numbers that no type can hold and lone surrogates stay what they are. It is for showing documents that were checked
+/// before.
 package indirect enum JSONTree: Equatable, Sendable {
     package struct Member: Equatable, Sendable {
         /// With its quotes.

@@ -34,7 +34,9 @@ extension Report {
         if !job.isSummary { blocks += value("Payload", job.payload) }
         if let result = job.result { blocks += value("Result", result) }
         if !job.attempts.isEmpty { blocks += [.heading("Attempts"), .table(job.attemptTable(now))] }
-        if let error = job.lastError, !error.stack.isEmpty { blocks += [.heading("Last error"), .lines([error.stack])] }
+        if let error = job.lastError, !error.stack.isEmpty {
+            blocks += [.heading("Last error"), .lines([error.stack])]
+        }
         return Report(blocks, json: job.encoded(capacity: 2048), ids: [job.id.description])
     }
 
@@ -60,7 +62,8 @@ extension JobView {
         var pairs: [(name: String, value: Table.Cell)] = [
             ("id", "\(id)"), ("name", .init(name)), ("queue", .init(queue)), ("state", .init(state.name, state.style)),
             ("priority", "\(priority)"), ("attempt", "\(attempt)"), ("failures", "\(failures) of \(maxAttempts)"),
-            ("losses", "\(losses) of \(maxLosses)"), ("submitted", Self.time(createdAt, now)), ("due", Self.time(runAt, now)),
+            ("losses", "\(losses) of \(maxLosses)"), ("submitted", Self.time(createdAt, now)),
+            ("due", Self.time(runAt, now)),
         ]
         if let startedAt { pairs.append(("started", Self.time(startedAt, now))) }
         if let finishedAt { pairs.append(("ended", Self.time(finishedAt, now))) }
@@ -80,7 +83,8 @@ extension JobView {
 
     fileprivate func attemptTable(_ now: Timestamp) -> Table {
         var table = Table([
-            .init("NO", isRight: true), .init("OUTCOME", isWhole: true), .init("WORKER"), .init("STARTED", isRight: true),
+            .init("NO", isRight: true), .init("OUTCOME", isWhole: true), .init("WORKER"),
+            .init("STARTED", isRight: true),
             .init("TOOK", isRight: true), .init("ERROR"),
         ])
         for attempt in attempts {

@@ -31,7 +31,11 @@ extension Report {
         }
         let oldest = queue.oldestAvailableAgeSeconds.map { Span.text($0) } ?? "-"
         return Report(
-            [.pairs([("queue", .init(queue.queue)), ("status", queue.statusCell)] + counts + [("oldest", .init(oldest))])],
+            [
+                .pairs(
+                    [("queue", .init(queue.queue)), ("status", queue.statusCell)] + counts + [("oldest", .init(oldest))]
+                )
+            ],
             json: queue.encoded(),
             ids: [queue.queue]
         )
@@ -45,7 +49,8 @@ extension Report {
         ])
         for worker in workers {
             table.rows.append([
-                "\(worker.id)", .init(worker.name), .init(worker.state.rawValue, worker.state.style), "\(worker.running)",
+                "\(worker.id)", .init(worker.name), .init(worker.state.rawValue, worker.state.style),
+                "\(worker.running)",
                 "\(worker.concurrency)", .init(worker.queues.joined(separator: ",")),
                 .init(worker.jobNames.joined(separator: ",")), .init(Span.relative(worker.lastHeartbeatAt, to: now)),
             ])
@@ -88,7 +93,8 @@ extension Report {
         for group in groups {
             let error = JobError(type: group.errorType, message: group.message).text
             table.rows.append([
-                .init(group.fingerprint), "\(group.count)", .init(group.name), .init(group.queues.joined(separator: ",")),
+                .init(group.fingerprint), "\(group.count)", .init(group.name),
+                .init(group.queues.joined(separator: ",")),
                 .init(Span.relative(group.lastSeen, to: now)), .init(error),
             ])
         }
@@ -103,7 +109,8 @@ extension Report {
     /// Totals and rates.
     static func stats(_ stats: StatsView) -> Report {
         var rates = Table([
-            .init("PER SECOND"), .init("1 MIN", isRight: true), .init("5 MIN", isRight: true), .init("15 MIN", isRight: true),
+            .init("PER SECOND"), .init("1 MIN", isRight: true), .init("5 MIN", isRight: true),
+            .init("15 MIN", isRight: true),
         ])
         for (name, rate) in [("submitted", stats.submitted), ("completed", stats.completed), ("failed", stats.failed)] {
             rates.rows.append([

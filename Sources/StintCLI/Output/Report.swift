@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import ArgumentParser
+import ArgumentParser
 
 /// What `--output` may be.
 package enum OutputFormat: String, ExpressibleByArgument, CaseIterable, Sendable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import StintModel
-package import StintWire
+import StintWire
 
 extension WorkerMachine {
     /// A worker session as this side knows it.
@@ -92,10 +92,6 @@ extension WorkerMachine {
         if drain == nil { pending.append(.note(.drainBegan(byServer: true, running: running.count))) }
     }
 
-    func noteFailure(_ failure: CallFailure) -> WorkerNote? {
-        isReachable ? .unreachable(failure.message) : nil
-    }
-
     private mutating func noteReachable() {
         guard !isReachable else { return }
         isReachable = true
@@ -117,31 +113,34 @@ extension WorkerMachine {
     }
 
     private mutating func registrationFailed(_ failure: CallFailure, now: Int64) {
-        phase = .unregistered
         let isFinal = failure.kind == .refused || failure.kind == .unauthorized
         if isFinal, !hasEverRegistered {
             phase = .ended
             return pending.append(.end(.refused(failure.message)))
         }
-        unreachable(failure)
-        back(off: \.registration, failure, now: now)
+        phase = .unregistered
+        noteUnreachable(failure)
+        registration.failed(failure.retryAfterNanoseconds, now: now, rules: backoffRules, random: &random)
     }
 
     private mutating func liveCallFailed(_ call: CallID, _ failure: CallFailure, now: Int64) {
-        guard let results = takeBack(call) else { return }
+        guard let results = takeBack(call, failure, now: now) else { return }
         if failure.kind == .sessionLost { return sessionLost(now: now) }
+        noteUnreachable(failure)
         if failure.kind == .refused, !results.isEmpty {
             refused(results, failure)
         } else {
             unreported.insert(contentsOf: results, at: 0)
-            unreachable(failure)
         }
     }
 
-    /// Forgets the call and backs its kind off; gives the results it carried, nil when it is of no session that lives.
-    private mutating func takeBack(_ call: CallID) -> [WorkerResult]? {
+    /// Forgets the call and has the next of its kind wait; gives the results it carried, nil for a call of an earlier session.
+    private mutating func takeBack(_ call: CallID, _ failure: CallFailure, now: Int64) -> [WorkerResult]? {
+        let retryAfter = failure.retryAfterNanoseconds
+        var rules = backoffRules
         if let poll = session.poll, poll.call == call {
             session.poll = nil
+            session.polling.failed(retryAfter, now: now, rules: rules, random: &random)
             return poll.request.results
         }
         if let index = session.overtaken.firstIndex(where: { $0.call == call }) {
@@ -149,25 +148,51 @@ extension WorkerMachine {
         }
         if let report = session.report, report.call == call {
             session.report = nil
+            session.reporting.failed(retryAfter, now: now, rules: rules, random: &random)
             return report.results
         }
-        if session.heartbeat?.call == call {
-            session.heartbeat = nil
-            return []
-        }
-        return nil
+        guard session.heartbeat?.call == call else { return nil }
+        session.heartbeat = nil
+        // Whatever the server asks for, the lease must not run out over it.
+        rules.retryAfterMax = min(rules.retryAfterMax, session.leaseTime / 4)
+        session.beating.failed(retryAfter, now: now, rules: rules, random: &random)
+        session.heartbeatAt = min(session.heartbeatAt, session.beating.notBefore)
+        for lease in running.keys where running[lease]?.progress != nil { running[lease]?.progressIsNew = true }
+        return []
     }
 
-    func unreachableNote(_ failure: CallFailure) -> WorkerAction { .note(.unreachable(failure.message)) }
+    /// The server has no such session any more: all its leases are lost.
+    private mutating func sessionLost(now: Int64) {
+        let stopped = running.filter { $0.value.session == session.number && $0.value.isReportable }.map(\.key)
+        for lease in stopped { running[lease]?.stop = .leaseLost }
+        pending.append(.note(.sessionLost(session.id, running: stopped.count)))
+        if !stopped.isEmpty { pending.append(.cancel(stopped, .leaseLost)) }
+        let dropped = unreported + resultsUnderWay
+        if !dropped.isEmpty { pending.append(.note(.reportsLost(dropped.map(\.lease)))) }
+        unreported = []
+        let number = session.number
+        session = Session()
+        session.number = number
+        roundLeft = 0
+        phase = .unregistered
+    }
 
-    private mutating func unreachable(_ failure: CallFailure) {
+    /// Results in requests that have not been answered.
+    var resultsUnderWay: [WorkerResult] {
+        (session.poll?.request.results ?? []) + session.overtaken.flatMap(\.request.results)
+            + (session.report?.results ?? [])
+    }
+
+    private mutating func noteUnreachable(_ failure: CallFailure) {
         guard isReachable else { return }
         isReachable = false
-        pending.append(unreachableNote(failure))
+        pending.append(.note(.unreachable(failure.message)))
     }
+}
 
-    private mutating func back(off path: WritableKeyPath<WorkerMachine, CallBackoff>, _ failure: CallFailure, now: Int64) {
-        let retryAfter = failure.retryAfter.map { $0.count * 1_000_000 }
-        self[keyPath: path].failed(retryAfter, now: now, rules: backoffRules, random: &random)
+extension CallFailure {
+    var retryAfterNanoseconds: Int64? {
+        // Longer than a day is as good as a day, and cannot overflow.
+        retryAfter.map { max(0, min($0.count, 86_400_000)) * 1_000_000 }
     }
 }

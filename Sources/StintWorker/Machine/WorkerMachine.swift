@@ -47,7 +47,8 @@ package struct WorkerMachine: Sendable {
     struct Drain: Sendable {
         var cancelAt: Int64
         var abandonAt: Int64
-        var giveUpAt: Int64
+        /// When nothing runs any more: how long reports and the goodbye may take.
+        var giveUpAt: Int64?
         var hasCancelled = false
         var abandoned = 0
     }
@@ -152,7 +153,7 @@ package struct WorkerMachine: Sendable {
         guard !session.hasRunOut else { return }
         guard now >= session.leaseEnd else { return turn.wake(at: session.leaseEnd) }
         session.hasRunOut = true
-        let stopped = stop(.leaseRanOut) { $0.session == session.number }
+        let stopped = stop(.leaseRanOut) { [number = session.number] in $0.session == number }
         turn.actions.append(.note(.leaseRanOut(running: stopped.count)))
         if !stopped.isEmpty { turn.actions.append(.cancel(stopped, .leaseRanOut)) }
     }

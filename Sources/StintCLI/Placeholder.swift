@@ -1,2 +1,0 @@
-import ArgumentParser
-package struct Foo: ParsableCommand { package init() {} }

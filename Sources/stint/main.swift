@@ -1,2 +1,0 @@
-import StintCLI
-print("stint")
