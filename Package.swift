@@ -136,6 +136,7 @@ let package = Package(
         ),
         .testTarget(name: "StintMemoryStoreTests", dependencies: ["StintMemoryStore", "StintStoreContract"]),
         .testTarget(name: "StintSQLiteStoreTests", dependencies: ["StintSQLiteStore", "StintStoreContract"]),
+        .testTarget(name: "StintWireTests", dependencies: ["StintModel", "StintWire"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -22,7 +22,7 @@ package final class Dispatcher: Service {
         var waiting: [DispatchMachine.PollID: CheckedContinuation<[LeasedJob], Never>] = [:]
         var lastPollID: DispatchMachine.PollID = 0
         var pausedQueues: Set<String> = []
-        var isStopping = false
+        var hasEnded = false
     }
 
     /// Jobs asked from the belt at once.
@@ -117,9 +117,7 @@ package final class Dispatcher: Service {
 
     /// Answers every poll, now and from now on.
     func stop() {
-        state.withLock { $0.isStopping = true }
         apply { $0.stop() }
-        signal.raise()
     }
 
     /// Changes the machine, then answers the polls it lets go.
@@ -133,7 +131,7 @@ package final class Dispatcher: Service {
     package func run() async throws {
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
-                while !Task.isCancelled, !state.withLock(\.isStopping) {
+                while !Task.isCancelled, !state.withLock(\.hasEnded) {
                     let leases = await match()
                     for lease in leases { group.addTask { await self.lease(lease.jobs, to: lease.session) } }
                     apply { $0.expire(now: self.environment.time.now()) }
@@ -145,6 +143,8 @@ package final class Dispatcher: Service {
             }
         } onGracefulShutdown: {
             self.stop()
+            self.state.withLock { $0.hasEnded = true }
+            self.signal.raise()
         }
     }
 

@@ -45,6 +45,9 @@ package struct Listener: Sendable {
             token: token, openPaths: table.openPaths, environment: coordinator.environment,
             metrics: coordinator.metrics)
         let (role, host) = (role, host)
+        // Hummingbird tells of every start and stop at info; the server says so itself.
+        var quietLogger = logger
+        quietLogger.logLevel = max(logger.logLevel, .warning)
         return Application(
             router: table.router(edge),
             server: HTTPServerBuilder { responder in GuardedChannel(responder: responder) },
@@ -57,7 +60,7 @@ package struct Listener: Sendable {
                 let shown = host.contains(":") ? "[\(host)]" : host
                 await onListening(role, "http://\(shown):\(channel.localAddress?.port ?? 0)")
             },
-            logger: logger
+            logger: quietLogger
         )
     }
 
