@@ -94,16 +94,20 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
+        .target(name: "CStintProcess"),
         .target(
             name: "StintWorker",
             dependencies: [
-                "StintModel", "StintWire", "StintClient",
+                "CStintProcess", "StintModel", "StintWire", "StintClient",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
         ),
+
+        // Measures servers from outside, over HTTP.
+        .target(name: "StintBench", dependencies: ["StintModel", "StintWire"]),
 
         // The composition root, and the one binary.
         .target(
@@ -120,10 +124,11 @@ let package = Package(
         .target(
             name: "StintCLI",
             dependencies: [
-                "StintModel", "StintWire", "StintClient", "StintWorker", "StintServer",
+                "StintModel", "StintWire", "StintClient", "StintWorker", "StintServer", "StintBench",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]
         ),
         .executableTarget(name: "stint", dependencies: ["StintCLI"]),
@@ -137,6 +142,16 @@ let package = Package(
         .testTarget(name: "StintMemoryStoreTests", dependencies: ["StintMemoryStore", "StintStoreContract"]),
         .testTarget(name: "StintSQLiteStoreTests", dependencies: ["StintSQLiteStore", "StintStoreContract"]),
         .testTarget(name: "StintWireTests", dependencies: ["StintModel", "StintWire"]),
+        .target(
+            name: "StintStubServer",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/StintStubServer"
+        ),
+        .testTarget(name: "StintClientTests", dependencies: ["StintClient", "StintStubServer"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -22,6 +22,20 @@ enum Machine {
         return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
 
+    /// Processors this process may use.
+    static var cores: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+
+    /// Replaces the file.
+    static func write(_ bytes: [UInt8], to path: String) throws {
+        guard let file = fopen(path, "w") else {
+            throw CommandFailure(.failed, "cannot write \(path): \(String(cString: strerror(errno)))")
+        }
+        defer { fclose(file) }
+        guard fwrite(bytes, 1, bytes.count, file) == bytes.count else {
+            throw CommandFailure(.failed, "cannot write all of \(path)")
+        }
+    }
+
     /// How many files and connections this process may have open at once.
     static func openFilesMax() -> Int? {
         var limit = rlimit()

@@ -28,6 +28,7 @@ public final class StintWorker: Service {
 
     private let configuration: WorkerConfiguration
     private let logger: Logger
+    private let link: (any WorkerLink)?
     private let state = Mutex(State.new(HandlerTable()))
 
     /// Creates a worker without handlers; nothing is started.
@@ -37,6 +38,14 @@ public final class StintWorker: Service {
     ) {
         self.configuration = configuration
         self.logger = logger
+        link = nil
+    }
+
+    /// Creates a worker whose calls go elsewhere than over HTTP.
+    init(configuration: WorkerConfiguration, logger: Logger, link: any WorkerLink) {
+        self.configuration = configuration
+        self.logger = logger
+        self.link = link
     }
 
     /// Adds a handler that takes the payload as the bytes that were submitted and gives the result as the bytes of one
@@ -96,7 +105,7 @@ public final class StintWorker: Service {
         try state.withLock { state in
             switch state {
             case .new(let table):
-                let runtime = try WorkerRuntime(configuration, table, logger)
+                let runtime = try WorkerRuntime(configuration, table, logger, link: link)
                 state = .running(runtime)
                 return runtime
             case .draining: return nil

@@ -134,7 +134,7 @@ func checked(_ bytes: [UInt8]) throws(JSONProblem) -> [UInt8] {
 
     @Test func problemsPointToTheValue() {
         let text = #"{"jobs":[{"a/b~c":{"x":[0,1,"no"]}}]}"#
-        #expect(throws: JSONProblem("expected a whole number at byte 27, found '\"'", pointer: "/jobs/0/a~1b~0c/x/2")) {
+        #expect(throws: JSONProblem("expected a whole number at byte 28, found '\"'", pointer: "/jobs/0/a~1b~0c/x/2")) {
             try JSONCursor.read(text.utf8) { json throws(JSONProblem) in
                 try json.anyObject { json, _ throws(JSONProblem) in
                     try json.array { json, _ throws(JSONProblem) in

@@ -78,7 +78,7 @@ private func pairs(_ count: Int) -> String {
             "true",
             "\"9999-12-31T23:59:59-00:01\"", "\"\"",
         ].map { Refusal("run_at", $0) } + [
-            Refusal(#"{"name":"a","run_at":"2026-12-01T09:00:00Z","delay_seconds":0}"#, at: "/delay_seconds"),
+            Refusal(#"{"name":"a","run_at":"2026-12-01T09:00:00Z","delay_seconds":0.5}"#, at: "/delay_seconds"),
             Refusal(#"{"delay_seconds":1,"run_at":"2026-12-01T09:00:00Z","name":"a"}"#, at: "/delay_seconds"),
         ]
 

@@ -60,6 +60,9 @@ private func read(_ text: String) throws(JSONProblem) -> SubmitRequest {
     @Test func timesAreKeptToTheMillisecond() throws {
         let job = try read(#"{"name":"a","run_at":"2026-12-01T10:00:00.5+01:00"}"#).newJob(id: someID)
         #expect(job.schedule == .at(try #require(RFC3339.parse("2026-12-01T09:00:00.500Z"))))
+        // The protocol's own example gives a time and no delay, as a zero.
+        let both = try read(#"{"name":"a","run_at":"2026-12-01T09:00:00Z","delay_seconds":0}"#).newJob(id: someID)
+        #expect(both.schedule == .at(try #require(RFC3339.parse("2026-12-01T09:00:00Z"))))
         #expect(try read(#"{"name":"a","delay_seconds":0}"#).newJob(id: someID).schedule == .now)
     }
 

@@ -115,7 +115,10 @@ extension JobView {
         case "losses": losses = try json.int()
         case "max_losses": maxLosses = try json.int()
         case "tags": tags = try json.strings()
-        case "metadata": metadataBytes = try json.raw()
+        case "metadata":
+            let pairs = try json.raw()
+            // No metadata at all and none in it are the same.
+            metadataBytes = pairs == Array("{}".utf8) ? [] : pairs
         default: return false
         }
         return true

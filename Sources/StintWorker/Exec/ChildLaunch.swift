@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CStintProcess
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -54,6 +56,15 @@ struct ChildEnd: Sendable {
     /// Bytes of output beyond what was kept.
     var outputDropped: Int
     var errorTail: [UInt8]
+
+    /// It was told to end before it began.
+    static let neverStarted = ChildEnd(
+        status: .signalled(SIGTERM),
+        wasTerminated: true,
+        output: [],
+        outputDropped: 0,
+        errorTail: []
+    )
 }
 
 // MARK: Starting
@@ -90,12 +101,8 @@ extension ChildLaunch {
 
     static func pipe() throws(ChildLaunchError) -> (read: Int32, write: Int32) {
         var ends: [Int32] = [-1, -1]
-        #if canImport(Darwin)
-        guard Darwin.pipe(&ends) == 0 else { throw ChildLaunchError("no pipe", code: errno) }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        #else
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw ChildLaunchError("no pipe", code: errno) }
-        #endif
+        let code = stint_pipe(&ends)
+        guard code == 0 else { throw ChildLaunchError("no pipe", code: code) }
         return (ends[0], ends[1])
     }
 
@@ -112,10 +119,8 @@ extension ChildLaunch {
         for (number, descriptor) in standard.enumerated() {
             posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(number))
         }
-        #if canImport(Glibc)
         // Whatever another library has left open without the close-on-exec mark is no business of the child.
-        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
-        #endif
+        stint_close_from(&actions, 3)
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
         posix_spawnattr_setpgroup(&attributes, 0)

@@ -72,6 +72,7 @@ final class ChildProcess: Sendable {
                 close(wake.read)
                 close(wake.write)
             }
+            if state.withLock({ $0.isTerminationWanted }) { return .success(.neverStarted) }
             let (pid, pipes) = try launch.spawn()
             var pump = ChildPump(launch, pipes, wakeReader: wake.read)
             defer { pump.closeAll() }
@@ -84,30 +85,26 @@ final class ChildProcess: Sendable {
         }
     }
 
-    /// Moves data and sends signals until the child has exited and nothing more is to be expected.
+    /// Moves data and sends signals until the child has exited and nothing more is to be expected. True: it was terminated.
     private func attend(_ pid: pid_t, _ pump: inout ChildPump) -> Bool {
         var killAt: Double?
+        var isKilled = false
         while true {
             let (isTerminationWanted, hasExited) = state.withLock { ($0.isTerminationWanted, $0.hasExited) }
-            if hasExited, killAt == nil {
-                pump.drain()
-                return false
-            }
-            if isTerminationWanted, killAt == nil {
+            if isTerminationWanted, killAt == nil, !hasExited {
                 kill(-pid, SIGTERM)
                 killAt = Self.now() + launch.killGraceSeconds
             }
-            if let deadline = killAt {
-                // Others of its group may live longer than the child itself: they get the same grace.
-                let isOver = Self.now() >= deadline
-                if isOver || (hasExited && pump.isDry) { kill(-pid, SIGKILL) }
-                if hasExited, isOver || pump.isDry {
-                    pump.drain()
-                    return true
-                }
-                if isOver { killAt = .infinity }
+            if let killAt, !isKilled, Self.now() >= killAt || (hasExited && pump.isDry) {
+                kill(-pid, SIGKILL)
+                isKilled = true
             }
-            pump.step(timeoutSeconds: killAt.flatMap { $0.isFinite ? max(0, $0 - Self.now()) : nil })
+            // Once terminated, others of its group may live longer than the child itself: they get the same grace.
+            if hasExited, killAt == nil || isKilled {
+                pump.drain()
+                return killAt != nil
+            }
+            pump.step(timeoutSeconds: isKilled ? nil : killAt.map { max(0, $0 - Self.now()) })
         }
     }
 
@@ -182,7 +179,7 @@ private struct ChildPump {
         if polled[0].revents != 0 { writeInput() }
         if polled[1].revents != 0 { readOutput() }
         if polled[2].revents != 0 { readError() }
-        if polled[3].revents != 0 { _ = read(wakeReader, &chunk, chunk.count) }
+        if polled[3].revents != 0 { _ = chunk.withUnsafeMutableBytes { systemRead(wakeReader, $0) } }
     }
 
     /// Reads what is there already: others may hold the pipes open for ever.
@@ -205,7 +202,7 @@ private struct ChildPump {
     /// False when nothing is there now.
     @discardableResult
     private mutating func readOutput() -> Bool {
-        guard let count = read(from: &output) else { return false }
+        guard let count = take(from: \.output) else { return false }
         let room = min(count, launch.outputBytesMax - kept.count)
         kept.append(contentsOf: chunk[..<room])
         dropped += count - room
@@ -214,19 +211,18 @@ private struct ChildPump {
 
     @discardableResult
     private mutating func readError() -> Bool {
-        guard let count = read(from: &error) else { return false }
+        guard let count = take(from: \.error) else { return false }
         tail.append(contentsOf: chunk[..<count])
         let excess = tail.count - launch.errorBytesMax
         if excess > 0 { tail.removeFirst(excess) }
         return true
     }
 
-    private mutating func read(from descriptor: inout Int32) -> Int? {
-        let count = chunk.withUnsafeMutableBytes { bytes in
-            systemRead(descriptor, bytes)
-        }
+    private mutating func take(from pipe: WritableKeyPath<ChildPump, Int32>) -> Int? {
+        let descriptor = self[keyPath: pipe]
+        let count = chunk.withUnsafeMutableBytes { systemRead(descriptor, $0) }
         if count > 0 { return count }
-        if count == 0 || (errno != EAGAIN && errno != EINTR) { Self.close(&descriptor) }
+        if count == 0 || (errno != EAGAIN && errno != EINTR) { Self.close(&self[keyPath: pipe]) }
         return nil
     }
 

@@ -6,8 +6,14 @@ import StintModel
 import StintWire
 import Synchronization
 
-/// Makes a worker's calls, to one of several coordinators: any of them serves any session.
-final class CoordinatorLink: Sendable {
+/// Where a worker's calls go.
+protocol WorkerLink: Sendable {
+    func perform(_ call: WorkerCall) async throws(CallFailure) -> WorkerAnswer
+    func shutdown() async
+}
+
+/// Makes a worker's calls over HTTP, to one of several coordinators: any of them serves any session.
+final class CoordinatorLink: WorkerLink {
     private let transports: [HTTPTransport]
     private let registration: [UInt8]
     /// Which coordinator is called; another one after a failure.

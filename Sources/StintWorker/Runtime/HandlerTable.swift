@@ -10,7 +10,8 @@ struct HandlerTable: Sendable {
 
     var handlers: [String: Handler] = [:]
 
-    var names: [String] { handlers.keys.sorted() }
+    /// What is registered: `*` alone where there is a handler for every name.
+    var names: [String] { handlers["*"] == nil ? handlers.keys.sorted() : ["*"] }
 
     /// Runs one attempt to its end.
     func run(_ context: JobContext) async -> HandlerEnd {

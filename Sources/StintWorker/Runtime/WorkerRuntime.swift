@@ -8,6 +8,14 @@ import StintModel
 import StintWire
 import Synchronization
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// Drives a ``WorkerMachine``: makes the calls it asks for, starts and cancels handlers, tells it what happens.
 ///
 /// All calls are made on one thread of its own; handlers run on the threads that Swift's tasks share. One loop, on that
@@ -28,14 +36,22 @@ final class WorkerRuntime: Sendable {
     private let signal = WakeSignal()
     private let table: HandlerTable
     private let logger: Logger
-    private let addresses: [ServerAddress]
-    private let token: String?
+    private let makeLink: @Sendable (any EventLoopGroup) -> any WorkerLink
     private let registration: RegisterRequest
 
-    init(_ configuration: WorkerConfiguration, _ table: HandlerTable, _ logger: Logger) throws(WorkerError) {
-        addresses = try Self.addresses(configuration)
-        registration = try Self.registration(configuration, table)
-        token = configuration.token
+    /// - Parameter link: Takes the place of HTTP.
+    init(
+        _ configuration: WorkerConfiguration,
+        _ table: HandlerTable,
+        _ logger: Logger,
+        link: (any WorkerLink)? = nil
+    ) throws(WorkerError) {
+        let addresses = try Self.addresses(configuration)
+        let registration = try Self.registration(configuration, table)
+        makeLink = { group in
+            link ?? CoordinatorLink(addresses, token: configuration.token, registration: registration, on: group)
+        }
+        self.registration = registration
         self.table = table
         self.logger = logger
         var settings = WorkerMachineSettings()
@@ -55,7 +71,7 @@ final class WorkerRuntime: Sendable {
     func run() async throws(WorkerError) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
-        let link = CoordinatorLink(addresses, token: token, registration: registration, on: group)
+        let link = makeLink(group)
         let end = await withTaskExecutorPreference(LoopExecutor(loop)) {
             await withTaskCancellationHandler {
                 await withDiscardingTaskGroup { calls in
@@ -76,7 +92,7 @@ final class WorkerRuntime: Sendable {
 
     /// The loop. Nil when the task was cancelled.
     private func conduct(
-        _ link: CoordinatorLink,
+        _ link: any WorkerLink,
         _ loop: any EventLoop,
         _ calls: inout DiscardingTaskGroup
     ) async -> WorkerEnd? {
@@ -98,7 +114,7 @@ final class WorkerRuntime: Sendable {
         return nil
     }
 
-    private func make(_ call: WorkerCall, _ id: CallID, _ link: CoordinatorLink) async {
+    private func make(_ call: WorkerCall, _ id: CallID, _ link: any WorkerLink) async {
         do throws(CallFailure) {
             let answer = try await link.perform(call)
             shared.withLock { $0.machine.answered(id, answer, now: Self.now()) }

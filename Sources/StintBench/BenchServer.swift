@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import StintModel
+import StintWire
+
+/// A server of the benchmark's own, on a data directory of its own, and perhaps a worker.
+final class BenchServer: @unchecked Sendable {
+    // SAFETY: `worker` is set and read on the benchmark's main thread only; the rest is constant.
+    let server: ChildProcess
+    let api: ServerEndpoint
+    let coordinator: ServerEndpoint
+    private let coordinatorURL: String
+    private let directory: String
+    private var worker: ChildProcess?
+
+    init(directory parent: String) throws {
+        var template = Array("\(parent)/stint-bench-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw BenchError("cannot make a directory in \(parent)") }
+        directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        server = try ChildProcess([
+            "serve", "--api-port", "0", "--coordinator-port", "0", "--data-dir", directory, "--log-level", "warning",
+        ])
+        var addresses: [String: String] = [:]
+        for _ in 0..<2 {
+            let parts = try server.line(startingWith: "listening ").split(separator: "=", maxSplits: 1)
+            if parts.count == 2 { addresses[String(parts[0])] = String(parts[1]) }
+        }
+        coordinatorURL = addresses["coordinator"] ?? ""
+        api = try ServerEndpoint(addresses["api"] ?? "")
+        coordinator = try ServerEndpoint(coordinatorURL)
+        _ = try server.line(startingWith: "ready")
+    }
+
+    /// A worker process whose handler does nothing.
+    func startWorker(slots: Int) throws {
+        worker = try ChildProcess([
+            "worker", "--no-op", "--concurrency", String(slots), "--coordinator-url", coordinatorURL,
+        ])
+    }
+
+    /// Waits until that many jobs are completed; gives how many were.
+    func waitForCompleted(_ wanted: Int) throws -> Int {
+        let connection = try BlockingConnection(api)
+        while true {
+            let stats: StatsView
+            do {
+                stats = try StatsView.read(try connection.send("GET", "/v1/stats"))
+            } catch let error as JSONProblem {
+                throw BenchError("the server's stats cannot be read: \(error.detail)")
+            }
+            let completed = stats.counts[.completed] ?? 0
+            if completed >= wanted { return completed }
+            usleep(2_000)
+        }
+    }
+
+    func stop() {
+        worker?.stop()
+        server.stop()
+        for name in ["stint.sqlite", "stint.sqlite-wal", "stint.sqlite-shm", "stint.lock"] { unlink("\(directory)/\(name)") }
+        rmdir(directory)
+    }
+}
+
+/// Measures how long a job takes from its sender to a parked worker, both in this process, on threads of their own.
+struct LatencyProbe {
+    private let jobs: Int
+    private let perSecond: Double
+    private let sender: BlockingConnection
+    private let worker: BlockingConnection
+    private let workerID: WorkerID
+
+    init(_ bench: BenchServer, jobs: Int, perSecond: Double) throws {
+        self.jobs = jobs
+        self.perSecond = perSecond
+        sender = try BlockingConnection(bench.api)
+        worker = try BlockingConnection(bench.coordinator)
+        let register = RegisterRequest(
+            name: "bench", capabilities: Capabilities(queues: ["default"], jobNames: ["noop"]), concurrency: 10)
+        let body = try worker.send("POST", "/v1/workers", register.encoded())
+        do {
+            workerID = try RegisterAnswer.read(body).workerID
+        } catch {
+            throw BenchError("the server's answer cannot be read: \(error.detail)")
+        }
+    }
+
+    /// Milliseconds, one per job. Jobs leave on a fixed schedule, however slow the answers are.
+    func run() throws -> [Double] {
+        let arrivals = Arrivals(count: jobs)
+        let (worker, workerID, jobs) = (UncheckedBox(worker), workerID, jobs)
+        let receiving = FailingThread { try Self.receive(on: worker.value, workerID, jobs, arrivals) }
+        var sentAt: [Double] = []
+        let start = monotonicSeconds() + 0.2
+        for number in 0..<jobs {
+            let due = start + Double(number) / perSecond
+            let wait = due - monotonicSeconds()
+            if wait > 0 { usleep(UInt32(wait * 1e6)) }
+            sentAt.append(max(due, monotonicSeconds()))
+            _ = try sender.send("POST", "/v1/jobs", BenchJob.single(number))
+        }
+        try receiving.join()
+        return zip(sentAt, arrivals.all).map { ($1 - $0) * 1000 }
+    }
+
+    private static func receive(
+        on connection: BlockingConnection,
+        _ id: WorkerID,
+        _ jobs: Int,
+        _ arrivals: Arrivals
+    ) throws {
+        var results: [WorkerResult] = []
+        var received = 0
+        while received < jobs {
+            let poll = PollRequest(freeSlots: 10, wait: Milliseconds(20_000), results: results)
+            let body = try connection.send("POST", "/v1/workers/\(id)/poll", poll.encoded())
+            let now = monotonicSeconds()
+            let answer: PollAnswer
+            do { answer = try PollAnswer.read(body) } catch {
+                throw BenchError("the server's answer cannot be read: \(error.detail)")
+            }
+            for job in answer.jobs {
+                let digits = job.payload.dropFirst().prefix { $0 != UInt8(ascii: "-") }
+                arrivals.set(Int(String(decoding: digits, as: UTF8.self)) ?? 0, now)
+            }
+            received += answer.jobs.count
+            results = answer.jobs.map {
+                WorkerResult(lease: $0.lease, jobID: $0.id, ending: .completed(result: nil))
+            }
+        }
+    }
+}
