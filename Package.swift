@@ -91,6 +91,7 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
@@ -116,6 +117,7 @@ let package = Package(
                 "StintModel", "StintCore", "StintStorage", "StintMemoryStore", "StintSQLiteStore", "StintTelemetry",
                 "StintCoordinator", "StintHTTP", "StintWire",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
@@ -124,7 +126,7 @@ let package = Package(
         .target(
             name: "StintCLI",
             dependencies: [
-                "StintModel", "StintWire", "StintClient", "StintWorker", "StintServer", "StintBench",
+                "StintModel", "StintStorage", "StintWire", "StintClient", "StintWorker", "StintServer", "StintBench",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -151,7 +153,26 @@ let package = Package(
             ],
             path: "Tests/StintStubServer"
         ),
+        .testTarget(
+            name: "StintWorkerTests",
+            dependencies: [
+                "StintModel", "StintWire", "StintWorker",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .testTarget(name: "StintClientTests", dependencies: ["StintClient", "StintStubServer"]),
+        // What tests are made with, and the tests of the rules.
+        .target(
+            name: "StintTestKit",
+            dependencies: [
+                "StintModel", "StintStorage", "StintCoordinator",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/StintTestKit"
+        ),
+        .testTarget(name: "StintModelTests", dependencies: ["StintModel", "StintTestKit"]),
+        .testTarget(name: "StintCoreTests", dependencies: ["StintModel", "StintCore", "StintTestKit"]),
     ],
     swiftLanguageModes: [.v6]
 )

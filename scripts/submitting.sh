@@ -11,7 +11,8 @@ fail() {
     exit 1
 }
 
-# The headers of every request, one per line, read by curl from a file descriptor: a token never stands in a command line.
+# The headers of every request, one per line. curl reads them from a file descriptor, so that no token stands in a
+# command line.
 request_headers() {
     printf 'Content-Type: %s\n' "$1"
     if [[ -n "${STINT_TOKEN:-}" ]]; then

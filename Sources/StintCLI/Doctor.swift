@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import StintClient
+import StintServer
+import StintStorage
 import StintWire
 
 /// One thing that `stint doctor` looked at.
@@ -38,11 +40,10 @@ enum MachineChecks {
     }
 }
 
-/// What the record says of itself; the composition root knows which record it is.
+/// The record's library. The file itself is the running server's alone.
 enum RecordChecks {
-    /// Looks into the record of a data directory, as far as a running server lets it.
-    static func run(_ directory: String) async -> [DoctorCheck] {
-        []
+    static func run() -> [DoctorCheck] {
+        RecordLibrary.diagnostics().map { DoctorCheck($0.key, $0.value, warning: $0.warning) }
     }
 }
 

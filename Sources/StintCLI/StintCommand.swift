@@ -2,6 +2,7 @@
 
 package import ArgumentParser
 import StintClient
+import StintServer
 import StintWire
 
 /// The root of the command line.
@@ -36,6 +37,7 @@ package struct StintCommand: AsyncParsableCommand {
 extension StintCommand {
     /// Runs the command that the arguments name and gives the status to end with.
     package static func run(_ arguments: [String]) async -> Int32 {
+        if Console.current.setting("STINT_X_LOOPS") == "1" { EventLoopExecutor.install() }
         do {
             var command = try parseAsRoot(arguments)
             if var command = command as? any AsyncParsableCommand {

@@ -43,7 +43,8 @@ package struct ServerAddress: Hashable, Sendable {
             afterHost = authority[colon...]
         }
         if afterHost.isEmpty { return true }
-        guard afterHost.hasPrefix(":"), let port = UInt16(afterHost.dropFirst()) else { return false }
+        let digits = afterHost.dropFirst()
+        guard afterHost.hasPrefix(":"), digits.first?.isNumber == true, let port = UInt16(digits) else { return false }
         return port > 0
     }
 

@@ -44,7 +44,8 @@ enum BatchReading {
         var lines = LineReader()
         var hash = SHA256()
         var received = 0
-        for try await chunk in request.body {
+        var chunks = request.body.makeAsyncIterator()
+        while let chunk = try await next(&chunks) {
             received += chunk.readableBytes
             guard received <= bytesMax else {
                 throw Problem.tooLarge("the body has more than the \(bytesMax) bytes that are taken")
@@ -55,6 +56,14 @@ enum BatchReading {
         try lines.finish()
         guard !lines.jobs.isEmpty else { throw Problem.badRequest("a batch has at least one job") }
         return (lines.jobs, wantsDigest ? hash.finish() : [])
+    }
+
+    private static func next(_ chunks: inout RequestBody.AsyncIterator) async throws -> ByteBuffer? {
+        do {
+            return try await chunks.next()
+        } catch {
+            throw Problem.brokenBody(error)
+        }
     }
 
     /// Cuts chunks into lines; empty ones do not count.

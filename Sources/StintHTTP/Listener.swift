@@ -48,7 +48,7 @@ package struct Listener: Sendable {
         // Hummingbird tells of every start and stop at info; the server says so itself.
         var quietLogger = logger
         quietLogger.logLevel = max(logger.logLevel, .warning)
-        return Application(
+        let application = Application(
             router: table.router(edge),
             server: HTTPServerBuilder { responder in GuardedChannel(responder: responder) },
             configuration: ApplicationConfiguration(
@@ -62,6 +62,7 @@ package struct Listener: Sendable {
             },
             logger: quietLogger
         )
+        return ListeningService(application: application, role: role, address: "\(host):\(port)")
     }
 
     func table(_ coordinator: Coordinator, _ readiness: Readiness) -> RouteTable {
@@ -75,4 +76,24 @@ package struct Listener: Sendable {
                 routes: CoordinatorAPI(coordinator: coordinator).routes + common.observing + common.health)
         }
     }
+}
+
+/// Says which address could not be listened on.
+private struct ListeningService: Service {
+    let application: any Service
+    let role: ListenerRole
+    let address: String
+
+    func run() async throws {
+        do {
+            try await application.run()
+        } catch let error as IOError {
+            throw ListeningError(description: "cannot listen on \(address) for the \(role.rawValue): \(error)")
+        }
+    }
+}
+
+/// Why a listener could not start; one sentence for a person.
+package struct ListeningError: Error, CustomStringConvertible {
+    package let description: String
 }

@@ -31,6 +31,11 @@ struct Problem: Error, Sendable {
         Problem(.notFound, "not_found", detail)
     }
 
+    /// The body did not arrive whole: bad framing, or the client has gone.
+    static func brokenBody(_ error: any Error) -> Problem {
+        .badRequest("the body could not be read to its end: \(error)")
+    }
+
     static func tooLarge(_ detail: String) -> Problem {
         Problem(.contentTooLarge, "payload_too_large", detail)
     }

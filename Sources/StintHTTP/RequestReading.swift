@@ -80,6 +80,8 @@ extension Request {
             return try await body.collect(upTo: bytesMax)
         } catch is NIOTooManyBytesError {
             throw Problem.tooLarge("the body has more than the \(bytesMax) bytes that are taken")
+        } catch {
+            throw Problem.brokenBody(error)
         }
     }
 

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import GRDB
-import StintStorage
+import GRDBSQLite
+package import StintStorage
 
 /// What `doctor` shows of the embedded record.
-enum SQLiteDiagnostics {
+package enum SQLiteDiagnostics {
+    /// What can be told without a file: the library that is linked.
+    package static func library() -> [RecordDiagnostic] {
+        let version = String(cString: sqlite3_libversion())
+        return [RecordDiagnostic(key: "sqlite_version", value: version + note(version))]
+    }
+
     static func read(_ db: Database) throws -> [RecordDiagnostic] {
         let version = try String.fetchOne(db, sql: "SELECT sqlite_version()") ?? "unknown"
         let journal = try String.fetchOne(db, sql: "PRAGMA journal_mode") ?? "unknown"

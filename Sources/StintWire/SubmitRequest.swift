@@ -101,7 +101,7 @@ package enum SubmitLimits {
     package static let maxLosses = 1...100
     package static let timeoutSeconds = 1...604_800.0
     package static let retryBaseSeconds = 0...86_400.0
-    package static let retryFactor = 1...100.0
+    package static let retryFactor = 1...1000.0
     /// 30 days.
     package static let retryCapSeconds = 0...2_592_000.0
     package static let tagsMax = 16

@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from waiting import eventually
 
@@ -91,7 +92,7 @@ class PendingRequest:
 
 
 class ApiClient:
-    """Keeps one connection per thread. A broken connection raises one of `UNKNOWN_OUTCOME`; nothing is ever repeated."""
+    """Keeps one connection per thread. A broken one raises one of `UNKNOWN_OUTCOME`; nothing is ever repeated."""
 
     def __init__(self, port: int, token: str | None = None) -> None:
         self.port = port
@@ -175,14 +176,13 @@ class ApiClient:
 
     def items(self, path: str) -> list[dict[str, Any]]:
         """All items of a list, over all its pages."""
-        items: list[dict[str, Any]] = []
-        cursor = None
-        while True:
-            page = self.get(path if cursor is None else f"{path}{'&' if '?' in path else '?'}cursor={cursor}").expect(200)
+        separator = "&" if "?" in path else "?"
+        page = self.get(path).expect(200)
+        items: list[dict[str, Any]] = page["items"]
+        while page["next_cursor"] is not None:
+            page = self.get(f"{path}{separator}cursor={quote(page['next_cursor'])}").expect(200)
             items.extend(page["items"])
-            cursor = page["next_cursor"]
-            if cursor is None:
-                return items
+        return items
 
     def worker(self, worker_id: str) -> dict[str, Any] | None:
         return next((worker for worker in self.items("/v1/workers") if worker["worker_id"] == worker_id), None)

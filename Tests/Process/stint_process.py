@@ -196,7 +196,8 @@ class Server:
         assert code == 0, f"`{process.title}` ended with {code}:\n{process.stderr.text[-TRANSCRIPT_LENGTH:]}"
 
     def stop(self) -> None:
-        assert self.running.exit_code is None, f"the server died by itself:\n{self.running.stderr.text[-TRANSCRIPT_LENGTH:]}"
+        process = self.running
+        assert process.exit_code is None, f"the server died by itself:\n{process.stderr.text[-TRANSCRIPT_LENGTH:]}"
         self.begin_stop()
         self.finish_stop()
 

@@ -169,11 +169,10 @@ def test_wrong_usage_is_told_apart(command_line: CommandLine, arguments: tuple[s
 
 
 @pytest.mark.parametrize("action", ["show", "wait", "cancel", "retry"])
-@pytest.mark.parametrize("job_id", [UNKNOWN_ID, "abc"])
-def test_an_unknown_job_is_not_found(command_line: CommandLine, action: str, job_id: str) -> None:
-    ended = command_line.run("jobs", action, job_id)
+def test_an_unknown_job_is_not_found(command_line: CommandLine, action: str) -> None:
+    ended = command_line.run("jobs", action, UNKNOWN_ID)
     assert ended.returncode == NOT_FOUND
-    assert job_id in ended.stderr
+    assert UNKNOWN_ID in ended.stderr
 
 
 def test_what_the_server_refuses_is_told(command_line: CommandLine, completed_job: dict[str, Any]) -> None:
@@ -187,7 +186,9 @@ def test_what_the_server_refuses_is_told(command_line: CommandLine, completed_jo
         assert ended.stderr.strip()
 
 
-@pytest.mark.parametrize("arguments", [("stats",), ("jobs", "list"), ("submit", "work"), ("workers", "list")], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [("stats",), ("jobs", "list"), ("submit", "work"), ("workers", "list")], ids=" ".join
+)
 def test_a_server_that_is_not_reachable_is_told(launcher: Launcher, arguments: tuple[str, ...]) -> None:
     url = f"http://127.0.0.1:{unused_port()}"
     ended = launcher.run(arguments, {"STINT_API_URL": url})

@@ -233,7 +233,9 @@ def test_a_completion_after_the_cancellation_wins(server: Server, queue: str) ->
 
 
 @pytest.mark.parametrize("report", [failed, released], ids=["failed", "released"])
-def test_any_other_ending_after_the_cancellation_cancels(server: Server, queue: str, report: Callable[[Grant], Report]) -> None:
+def test_any_other_ending_after_the_cancellation_cancels(
+    server: Server, queue: str, report: Callable[[Grant], Report]
+) -> None:
     worker = FakeWorker(server, queues=[queue])
     job = server.api.submit(queue=queue)
     grant = worker.take_one()

@@ -12,9 +12,9 @@ from stint_process import Server
 from waiting import Stopwatch, instant
 
 JOB_FIELDS = {
-    "id", "name", "queue", "payload", "state", "priority", "attempt", "max_attempts", "failures", "losses", "max_losses",
-    "created_at", "run_at", "started_at", "finished_at", "timeout_seconds", "progress", "lease", "result", "cause", "tags",
-    "metadata", "attempts",
+    "id", "name", "queue", "payload", "state", "priority", "attempt", "max_attempts", "failures", "losses",
+    "max_losses", "created_at", "run_at", "started_at", "finished_at", "timeout_seconds", "cancel_requested",
+    "progress", "lease", "result", "cause", "fingerprint", "tags", "metadata", "attempts",
 }  # fmt: skip
 ATTEMPT_FIELDS = {"attempt", "worker", "worker_name", "started_at", "ended_at", "outcome", "error"}
 GRANT_FIELDS = {
@@ -58,8 +58,8 @@ def test_a_job_is_answered_as_documented_with_defaults(api: ApiClient) -> None:
     expected = {
         "name": "plain", "queue": "default", "payload": None, "state": "available", "priority": 0, "attempt": 0,
         "max_attempts": 12, "failures": 0, "losses": 0, "max_losses": 3, "started_at": None, "finished_at": None,
-        "timeout_seconds": 1800, "progress": None, "lease": None, "result": None, "cause": None, "tags": [], "metadata": {},
-        "attempts": [], "run_at": job["created_at"],
+        "timeout_seconds": 1800, "cancel_requested": False, "progress": None, "lease": None, "result": None,
+        "cause": None, "fingerprint": None, "tags": [], "metadata": {}, "attempts": [], "run_at": job["created_at"],
     }  # fmt: skip
     assert {key: job[key] for key in expected} == expected
 

@@ -128,7 +128,8 @@ def test_a_forged_lease_has_no_effect(server: Server, worker: FakeWorker) -> Non
             assert answer.json["results"] == [{"lease": forged, "status": "lease_lost"}]
 
 
-def test_after_all_this_a_good_job_still_completes(server: Server, worker: FakeWorker) -> None:
-    job = server.api.submit()
+def test_after_all_this_a_good_job_still_completes(server: Server, queue: str) -> None:
+    worker = FakeWorker(server, queues=[queue])
+    job = server.api.submit(queue=queue)
     assert worker.report(completed(worker.take_one())) == ["accepted"]
     assert server.api.job(job["id"])["state"] == "completed"

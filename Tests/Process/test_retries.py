@@ -90,7 +90,7 @@ def test_each_jitter_keeps_its_bounds(
 
 
 def test_a_huge_factor_ends_at_the_cap(server: Server, queue: str) -> None:
-    retry = {"base_seconds": 0.05, "factor": 1000, "cap_seconds": 0.2, "jitter": "none"}
+    retry = {"base_seconds": 0.05, "factor": 100, "cap_seconds": 0.2, "jitter": "none"}
     submitted = server.api.submit(queue=queue, max_attempts=4, retry=retry)
     _, planned = fail_until_dead(FakeWorker(server, queues=[queue]), server.api, submitted["id"])
     assert planned == pytest.approx([0.05, 0.2, 0.2], abs=ROUNDING)

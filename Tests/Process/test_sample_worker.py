@@ -62,7 +62,9 @@ def test_a_payload_that_contains_invalid_job_fails(server: Server, name: str) ->
 def test_a_sample_worker_runs_jobs_side_by_side(server: Server) -> None:
     ids = server.api.submit_batch([{"name": "any_name"}] * 40)
     eventually(
-        lambda: all(server.api.job(job_id)["state"] == "completed" for job_id in ids), within=40, what="40 jobs are done"
+        lambda: all(server.api.job(job_id)["state"] == "completed" for job_id in ids),
+        within=40,
+        what="40 jobs are done",
     )
 
 

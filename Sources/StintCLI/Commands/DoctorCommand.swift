@@ -22,7 +22,7 @@ struct DoctorCommand: AsyncParsableCommand {
         let directory = dataDir ?? console.setting("STINT_DATA_DIR") ?? "./stint-data"
         var checks = MachineChecks.run()
         checks += DataDirectoryChecks.run(directory)
-        checks += await RecordChecks.run(directory)
+        checks += RecordChecks.run()
         checks += await ServerChecks.run(connection)
         try output.show(Self.report(checks))
         if checks.contains(where: { $0.warning != nil }) { throw ExitCode(ExitStatus.failed.rawValue) }

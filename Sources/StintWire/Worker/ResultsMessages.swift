@@ -14,11 +14,9 @@ extension ResultsRequest: WireMessage {
 
     /// Strict.
     package init(from cursor: inout JSONCursor) throws(JSONProblem) {
-        var results: [WorkerResult] = []
-        try cursor.object(Self.fields) { cursor, _ throws(JSONProblem) in
-            if try cursor.takeNull() { return }
-            results = try cursor.messages()
-        }
+        var results: [WorkerResult]?
+        try cursor.object(Self.fields) { cursor, _ throws(JSONProblem) in results = try cursor.messages() }
+        guard let results else { throw JSONProblem("is required").inside("results") }
         self.init(results: results)
     }
 
