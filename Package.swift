@@ -75,7 +75,8 @@ let package = Package(
         .target(
             name: "StintHTTP",
             dependencies: [
-                "CStintAssets", "StintModel", "StintCore", "StintStorage", "StintTelemetry", "StintWire", "StintCoordinator",
+                "CStintAssets", "StintModel", "StintCore", "StintStorage", "StintTelemetry", "StintWire",
+                "StintCoordinator",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -161,6 +162,7 @@ let package = Package(
             ]
         ),
         .testTarget(name: "StintClientTests", dependencies: ["StintClient", "StintStubServer"]),
+        .testTarget(name: "StintCLITests", dependencies: ["StintModel", "StintCLI", "StintStubServer"]),
         // What tests are made with, and the tests of the rules.
         .target(
             name: "StintTestKit",

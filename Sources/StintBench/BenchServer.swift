@@ -51,14 +51,16 @@ final class BenchServer: @unchecked Sendable {
             }
             let completed = stats.counts[.completed] ?? 0
             if completed >= wanted { return completed }
-            usleep(2_000)
+            usleep(20_000)
         }
     }
 
     func stop() {
         worker?.stop()
         server.stop()
-        for name in ["stint.sqlite", "stint.sqlite-wal", "stint.sqlite-shm", "stint.lock"] { unlink("\(directory)/\(name)") }
+        for name in ["stint.sqlite", "stint.sqlite-wal", "stint.sqlite-shm", "stint.lock"] {
+            unlink("\(directory)/\(name)")
+        }
         rmdir(directory)
     }
 }
@@ -77,7 +79,10 @@ struct LatencyProbe {
         sender = try BlockingConnection(bench.api)
         worker = try BlockingConnection(bench.coordinator)
         let register = RegisterRequest(
-            name: "bench", capabilities: Capabilities(queues: ["default"], jobNames: ["noop"]), concurrency: 10)
+            name: "bench",
+            capabilities: Capabilities(queues: ["default"], jobNames: ["noop"]),
+            concurrency: 10
+        )
         let body = try worker.send("POST", "/v1/workers", register.encoded())
         do {
             workerID = try RegisterAnswer.read(body).workerID
@@ -86,7 +91,9 @@ struct LatencyProbe {
         }
     }
 
-    /// Milliseconds, one per job. Jobs leave on a fixed schedule, however slow the answers are.
+    /// Milliseconds, one per job.
+    ///
+    /// Jobs leave on a fixed schedule, however slow the answers are.
     func run() throws -> [Double] {
         let arrivals = Arrivals(count: jobs)
         let (worker, workerID, jobs) = (UncheckedBox(worker), workerID, jobs)

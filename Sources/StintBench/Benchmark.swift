@@ -89,7 +89,8 @@ package struct Benchmark: Sendable {
         }
     }
 
-    private func measure(_ bench: BenchServer, _ name: String, _ jobs: Int, _ body: () throws -> Void) throws -> Sample {
+    private func measure(_ bench: BenchServer, _ name: String, _ jobs: Int, _ body: () throws -> Void) throws -> Sample
+    {
         let cpu = bench.server.usage.cpuSeconds
         let start = monotonicSeconds()
         try body()

@@ -2,8 +2,10 @@
 
 import Glibc
 
-/// One keep-alive HTTP/1.1 connection on a blocking socket, for a load generator that must cost as little as it can: one
-/// write and about one read per request. Used by one thread.
+/// One keep-alive HTTP/1.1 connection on a blocking socket, for a load generator that must cost as little as it can:
+/// one write and about one read per request.
+///
+/// Used by one thread.
 final class BlockingConnection {
     private let socket: Int32
     private let host: String
@@ -68,7 +70,9 @@ final class BlockingConnection {
                 let body = Array(received[start..<start + bodyLength])
                 received.removeFirst(start + bodyLength)
                 guard status.hasPrefix("2") else {
-                    throw BenchError("\(request) was answered \(status): \(String(decoding: body.prefix(300), as: UTF8.self))")
+                    throw BenchError(
+                        "\(request) was answered \(status): \(String(decoding: body.prefix(300), as: UTF8.self))"
+                    )
                 }
                 return body
             }

@@ -76,7 +76,7 @@ enum ProcessUsage {
     static func text(_ path: String) -> String {
         guard let file = fopen(path, "r") else { return "" }
         defer { fclose(file) }
-        var text = [UInt8]()
+        var text: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)
         while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { text += chunk[..<count] }
         return String(decoding: text, as: UTF8.self)
@@ -120,10 +120,15 @@ final class BenchThread {
 
     init(_ body: @escaping @Sendable () -> Void) {
         let box = Unmanaged.passRetained(Body(body))
-        pthread_create(&thread, nil, { pointer in
-            if let pointer { Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue().run() }
-            return nil
-        }, box.toOpaque())
+        pthread_create(
+            &thread,
+            nil,
+            { pointer in
+                if let pointer { Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue().run() }
+                return nil
+            },
+            box.toOpaque()
+        )
     }
 
     func join() {

@@ -68,7 +68,7 @@ package enum DataDirectoryChecks {
     ]
 
     /// The file system of the longest mount point that `path` lies under; of equals the last, which hides the others.
-    static func kind(of path: String, mounts: String) -> String? {
+    package static func kind(of path: String, mounts: String) -> String? {
         var best: (length: Int, kind: String)?
         for line in mounts.split(separator: "\n") {
             let fields = line.split(separator: " ")

@@ -40,7 +40,9 @@ enum MachineChecks {
     }
 }
 
-/// The record's library. The file itself is the running server's alone.
+/// The record's library.
+///
+/// The file itself is the running server's alone.
 enum RecordChecks {
     static func run() -> [DoctorCheck] {
         RecordLibrary.diagnostics().map { DoctorCheck($0.key, $0.value, warning: $0.warning) }

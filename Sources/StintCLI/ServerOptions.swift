@@ -4,7 +4,9 @@ import ArgumentParser
 import Logging
 import StintServer
 
-/// The settings of a server as flags. What they mean and allow stands in docs/configuration.md.
+/// The settings of a server as flags.
+///
+/// What they mean and allow stands in docs/configuration.md.
 struct ServerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A file with settings.", valueName: "stint.yaml"))
     var config: String?

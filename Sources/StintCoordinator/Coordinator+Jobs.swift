@@ -58,7 +58,10 @@ extension Coordinator {
 
     package func retry(_ id: JobID) async throws(ServiceError) -> Job {
         try await change(
-            .retry(id), id, wanted: "only a dead, cancelled, expired or scheduled job can be retried")
+            .retry(id),
+            id,
+            wanted: "only a dead, cancelled, expired or scheduled job can be retried"
+        )
     }
 
     private func change(_ command: RecordCommand, _ id: JobID, wanted: String) async throws(ServiceError) -> Job {

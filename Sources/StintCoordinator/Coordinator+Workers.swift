@@ -6,9 +6,12 @@ import Synchronization
 
 /// What workers ask.
 extension Coordinator {
-    /// A new worker session. The times in `session` are set by the record.
+    /// A new worker session.
+    ///
+    /// The times in `session` are set by the record.
     package func register(_ session: WorkerSession) async throws(ServiceError) -> WorkerSession {
-        guard case .registered(let stored) = try await perform(.register(session, lease: settings.lease), .urgent) else {
+        guard case .registered(let stored) = try await perform(.register(session, lease: settings.lease), .urgent)
+        else {
             throw .fault("an unexpected answer to a registration")
         }
         capabilities.withLock { $0[stored.id] = stored.capabilities }
@@ -70,7 +73,11 @@ extension Coordinator {
             renewal: renewal
         )
         return PollResult(
-            jobs: outcome.jobs, cancelled: outcome.cancelled, statuses: statuses, isDraining: outcome.isDraining)
+            jobs: outcome.jobs,
+            cancelled: outcome.cancelled,
+            statuses: statuses,
+            isDraining: outcome.isDraining
+        )
     }
 
     /// One transaction: reports first, so that their jobs count as ended for all that follows.
@@ -101,7 +108,9 @@ extension Coordinator {
         return isKnown.map { $0 ? rest.popFirst() ?? .leaseLost : .leaseLost }
     }
 
-    /// Grants that never arrived. After a restart, or when the session comes from another coordinator, the record is asked.
+    /// Grants that never arrived.
+    ///
+    /// After a restart, or when the session comes from another coordinator, the record is asked.
     private func undelivered(of id: WorkerID, _ poll: Poll) async throws(ServiceError) -> [LeaseToken] {
         let named = Set(poll.running).union(poll.reports.compactMap(\.token))
         if dispatcher.knows(id) { return dispatcher.takeUndelivered(of: id, named: named) }

@@ -8,7 +8,9 @@ package import StintStorage
 package import StintTelemetry
 import Synchronization
 
-/// The services of one process around one record, wired together. Which of them run is the composition root's choice.
+/// The services of one process around one record, wired together.
+///
+/// Which of them run is the composition root's choice.
 package final class Coordinator: ChangeObserver {
     package let store: any JobStore
     package let settings: CoordinatorSettings
@@ -55,11 +57,17 @@ package final class Coordinator: ChangeObserver {
 
     private func makeParts(backend: String) -> Parts {
         let recorder = Recorder(
-            store: store, observer: self, settings: settings, environment: environment,
+            store: store,
+            observer: self,
+            settings: settings,
+            environment: environment,
             telemetry: RecorderTelemetry(metrics, backend: backend)
         )
         let refiller = Refiller(
-            store: store, belt: belt, settings: settings, environment: environment,
+            store: store,
+            belt: belt,
+            settings: settings,
+            environment: environment,
             wakeDispatcher: { [weak self] in self?.dispatcher.wake() }
         )
         return Parts(

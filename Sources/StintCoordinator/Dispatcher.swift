@@ -103,8 +103,13 @@ package final class Dispatcher: Service {
                 state.lastPollID += 1
                 state.waiting[state.lastPollID] = continuation
                 let poll = DispatchMachine.Poll(
-                    id: state.lastPollID, session: id, capabilities: capabilities, freeSlots: freeSlots,
-                    deadline: deadline, cancelled: renewal.cancelled, isDraining: renewal.isDraining
+                    id: state.lastPollID,
+                    session: id,
+                    capabilities: capabilities,
+                    freeSlots: freeSlots,
+                    deadline: deadline,
+                    cancelled: renewal.cancelled,
+                    isDraining: renewal.isDraining
                 )
                 return state.answered(by: state.machine.park(poll))
             }
@@ -153,7 +158,9 @@ package final class Dispatcher: Service {
         var jobs: [ReadyJob]
     }
 
-    /// One round: what the belt has for those who wait. Empty when there was nothing to match.
+    /// One round: what the belt has for those who wait.
+    ///
+    /// Empty when there was nothing to match.
     private func match() async -> [Lease] {
         guard let demand = state.withLock({ $0.machine.demand() }) else { return [] }
         var lanes = LaneDemand()
@@ -216,15 +223,19 @@ package final class Dispatcher: Service {
     ) -> (CheckedContinuation<[LeasedJob], Never>?, [CheckedContinuation<[LeasedJob], Never>]) {
         state.withLock { state in
             let (delivery, actions) = state.machine.leaseSettled(
-                session: session, granted: granted.map(\.token), now: environment.time.now())
+                session: session,
+                granted: granted.map(\.token),
+                now: environment.time.now()
+            )
             let answered = state.answered(by: actions)
             guard case .answer(let poll) = delivery else { return (nil, answered) }
             return (state.waiting.removeValue(forKey: poll), answered)
         }
     }
 
-    /// A job that only this session could not have goes back for the others. Those of a paused queue stay in the record until it
-    /// is resumed; those not available are ghosts.
+    /// A job that only this session could not have goes back for the others.
+    ///
+    /// Those of a paused queue stay in the record until it is resumed; those not available are ghosts.
     private func putBackRefused(_ refused: [LeaseReceipt.Refused], of jobs: [ReadyJob]) async {
         let unfit = Set(refused.filter { $0.reason == .sessionUnfit }.map(\.jobID))
         if !unfit.isEmpty { await putBack(jobs.filter { unfit.contains($0.id) }) }

@@ -46,7 +46,9 @@ package struct ServiceEnvironment: Sendable {
     }
 }
 
-/// The numbers that govern a coordinator. See docs/configuration.md.
+/// The numbers that govern a coordinator.
+///
+/// See docs/configuration.md.
 package struct CoordinatorSettings: Hashable, Sendable {
     package var lease: Milliseconds = Milliseconds(30_000)
     package var heartbeat: Milliseconds = Milliseconds(10_000)

@@ -22,7 +22,8 @@ struct HousekeepingLoop: Sendable {
         }
     }
 
-    private func once(_ work: @Sendable () async throws -> Milliseconds?, _ failures: inout Int) async -> Milliseconds? {
+    private func once(_ work: @Sendable () async throws -> Milliseconds?, _ failures: inout Int) async -> Milliseconds?
+    {
         do {
             let wait = try await work()
             if failures > 0 { environment.logger.notice("\(name): works again", metadata: ["failures": "\(failures)"]) }
@@ -63,7 +64,9 @@ final class Sweeper: Service {
         }
     }
 
-    /// One pass. Live workers get time to renew before the first session is given up after an outage of the record.
+    /// One pass.
+    ///
+    /// Live workers get time to renew before the first session is given up after an outage of the record.
     private func sweep(_ grace: SweepGrace) async throws {
         let now = environment.time.now()
         if grace.isUnset {

@@ -22,21 +22,43 @@ package struct JobTelemetry: Sendable {
         submitted = registry.counter("stint_jobs_submitted_total", help: "Jobs stored.", labels: lane)
         started = registry.counter("stint_jobs_started_total", help: "Attempts leased.", labels: lane)
         finished = registry.counter(
-            "stint_jobs_finished_total", help: "Jobs that reached a terminal state.", labels: lane + ["outcome"])
+            "stint_jobs_finished_total",
+            help: "Jobs that reached a terminal state.",
+            labels: lane + ["outcome"]
+        )
         attempts = registry.counter(
-            "stint_attempts_finished_total", help: "Attempts that ended.", labels: lane + ["outcome"])
+            "stint_attempts_finished_total",
+            help: "Attempts that ended.",
+            labels: lane + ["outcome"]
+        )
         retries = registry.counter(
-            "stint_job_retries_total", help: "Attempts that will be followed by another.", labels: lane + ["reason"])
+            "stint_job_retries_total",
+            help: "Attempts that will be followed by another.",
+            labels: lane + ["reason"]
+        )
         sessionsLost = registry.counter(
-            "stint_worker_sessions_lost_total", help: "Worker sessions whose lease ended without a goodbye.")
+            "stint_worker_sessions_lost_total",
+            help: "Worker sessions whose lease ended without a goodbye."
+        )
         timeouts = registry.counter(
-            "stint_lease_timeouts_total", help: "Attempts ended by the server's timer.", labels: ["queue"])
+            "stint_lease_timeouts_total",
+            help: "Attempts ended by the server's timer.",
+            labels: ["queue"]
+        )
         let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600]
         wait = registry.histogram(
-            "stint_job_wait_seconds", help: "From when a job could run to its start.", labels: lane, bounds: bounds)
+            "stint_job_wait_seconds",
+            help: "From when a job could run to its start.",
+            labels: lane,
+            bounds: bounds
+        )
         run = registry.histogram("stint_job_run_seconds", help: "Length of an attempt.", labels: lane, bounds: bounds)
         endToEnd = registry.histogram(
-            "stint_job_end_to_end_seconds", help: "From submission to completion.", labels: lane, bounds: bounds)
+            "stint_job_end_to_end_seconds",
+            help: "From submission to completion.",
+            labels: lane,
+            bounds: bounds
+        )
     }
 
     /// The sums of one transaction, so that each family is locked once.

@@ -21,8 +21,9 @@ package protocol ChangeObserver: Sendable {
     func didCommit(_ batch: RecordBatch) async
 }
 
-/// Group commit: everything that arrives while one transaction is being written forms the next one. Under load one flush carries
-/// thousands of commands; when idle a command waits for nothing.
+/// Group commit: everything that arrives while one transaction is being written forms the next one.
+///
+/// Under load one flush carries thousands of commands; when idle a command waits for nothing.
 ///
 /// Reports, renewals and leases (*urgent*) go before submits and have room of their own. Both waiting rooms are bounded: what
 /// does not fit is refused at once. A batch that the record rejects is carried out command by command, so that only the
@@ -166,7 +167,10 @@ package final class Recorder: Service {
             return
         }
         telemetry.failed(error)
-        environment.logger.error("a transaction failed", metadata: ["error": "\(error)", "requests": "\(requests.count)"])
+        environment.logger.error(
+            "a transaction failed",
+            metadata: ["error": "\(error)", "requests": "\(requests.count)"]
+        )
         for request in requests { request.continuation.resume(returning: .failure(.storage(error))) }
     }
 }

@@ -34,8 +34,9 @@ final class ResultWaiters: Sendable {
         for continuation in woken { continuation.resume() }
     }
 
-    /// Returns when the job ends, at the deadline, or when the task is cancelled. `ifStillNeeded` is asked once the wait is set up,
-    /// so that an end in between is not missed.
+    /// Returns when the job ends, at the deadline, or when the task is cancelled.
+    ///
+    /// `ifStillNeeded` is asked once the wait is set up, so that an end in between is not missed.
     func wait(
         for id: JobID,
         until deadline: Int64,

@@ -3,7 +3,9 @@
 package import StintModel
 import StintStorage
 
-/// Why a request was not done, by what its sender should make of it. One file of StintHTTP turns these into answers.
+/// Why a request was not done, by what its sender should make of it.
+///
+/// One file of StintHTTP turns these into answers.
 package enum ServiceError: Error, Hashable, Sendable {
     /// No such job, queue or worker session.
     case notFound(String)

@@ -2,7 +2,9 @@
 
 import Synchronization
 
-/// Wakes one waiting loop. Signals that come while nobody waits are kept as one.
+/// Wakes one waiting loop.
+///
+/// Signals that come while nobody waits are kept as one.
 final class Signal: Sendable {
     private struct State {
         var isRaised = false

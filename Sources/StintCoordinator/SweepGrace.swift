@@ -3,7 +3,9 @@
 import StintModel
 import Synchronization
 
-/// Keeps the Sweeper from giving up live workers after an outage of the record: for min(lease, outage) they can renew first.
+/// Keeps the Sweeper from giving up live workers after an outage of the record: for min(lease, outage) they can renew
+/// first.
+///
 /// Times are monotonic nanoseconds.
 final class SweepGrace: Sendable {
     private struct State {

@@ -5,7 +5,9 @@ import StintModel
 import StintStorage
 import Synchronization
 
-/// Makes scheduled jobs available when their time comes. It sleeps until the next one is due; with none it sleeps until told.
+/// Makes scheduled jobs available when their time comes.
+///
+/// It sleeps until the next one is due; with none it sleeps until told.
 final class Timekeeper: Service {
     private static let limit = 1000
     /// A clock that was set forward or a wake-up that was missed is made good within this time.

@@ -2,7 +2,9 @@
 
 package import StintModel
 
-/// Exponential backoff with jitter. The kinds of jitter are those of Marc Brooker, "Exponential Backoff And Jitter" (2015).
+/// Exponential backoff with jitter.
+///
+/// The kinds of jitter are those of Marc Brooker, "Exponential Backoff And Jitter" (2015).
 package enum Backoff {
     /// The delay before the `retry`-th retry, counted from 1.
     ///
@@ -27,7 +29,9 @@ package enum Backoff {
         return .seconds(seconds)
     }
 
-    /// min(cap, base · factor^(retry − 1)). The product stops at the cap, so that no number of retries overflows it.
+    /// min(cap, base · factor^(retry − 1)).
+    ///
+    /// The product stops at the cap, so that no number of retries overflows it.
     static func exponential(_ policy: RetryPolicy, retry: Int) -> Double {
         var delay = min(policy.baseSeconds, policy.capSeconds)
         guard policy.factor > 1, delay > 0 else { return delay }

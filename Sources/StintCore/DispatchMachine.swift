@@ -112,7 +112,9 @@ package struct DispatchMachine: Sendable {
         if sessions[id] == nil { sessions[id] = Session() }
     }
 
-    /// Whether the session's unconfirmed grants are known here. If not, the record must be asked what it holds.
+    /// Whether the session's unconfirmed grants are known here.
+    ///
+    /// If not, the record must be asked what it holds.
     package func knows(_ id: WorkerID) -> Bool { sessions[id] != nil }
 
     /// The session was lost or said goodbye.
@@ -146,8 +148,9 @@ package struct DispatchMachine: Sendable {
 
     // MARK: Polls
 
-    /// The grants of the last answer that the session's next poll does not name: they never arrived. They are forgotten here;
-    /// the driver releases them.
+    /// The grants of the last answer that the session's next poll does not name: they never arrived.
+    ///
+    /// They are forgotten here; the driver releases them.
     package mutating func takeUndelivered(of id: WorkerID, named: Set<LeaseToken>) -> [LeaseToken] {
         guard let unconfirmed = sessions[id]?.unconfirmed, !unconfirmed.isEmpty else { return [] }
         sessions[id]?.unconfirmed = []
@@ -159,7 +162,9 @@ package struct DispatchMachine: Sendable {
         sessions[id]?.unconfirmed.formUnion(tokens)
     }
 
-    /// Takes in a poll. An older one of the session is answered empty.
+    /// Takes in a poll.
+    ///
+    /// An older one of the session is answered empty.
     package mutating func park(_ poll: Poll) -> [Action] {
         var session = sessions[poll.session] ?? Session()
         var actions: [Action] = []

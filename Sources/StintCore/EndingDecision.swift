@@ -9,7 +9,9 @@ package enum EndingDecision {
         decide(job, ending, now: now, random: random)
     }
 
-    /// Decides for one ended attempt. `random` is 64 uniform bits, `now` the record's clock.
+    /// Decides for one ended attempt.
+    ///
+    /// `random` is 64 uniform bits, `now` the record's clock.
     package static func decide(_ job: RunningJob, _ ending: Ending, now: Timestamp, random: UInt64) -> EndingEffect {
         var effect = EndingEffect(
             state: .available,
@@ -87,7 +89,9 @@ package enum EndingDecision {
         wait(&effect, for: retryAfter ?? computed, from: now)
     }
 
-    /// The first loss puts the job back in its old place at once: a crash is rarely the job's fault. Later ones back off.
+    /// The first loss puts the job back in its old place at once: a crash is rarely the job's fault.
+    ///
+    /// Later ones back off.
     private static func retryLoss(_ effect: inout EndingEffect, of job: RunningJob, now: Timestamp, random: UInt64) {
         guard effect.losses < job.maxLosses else { return die(&effect, of: job, cause: .crashLoop) }
         guard effect.losses > 1 else { return }

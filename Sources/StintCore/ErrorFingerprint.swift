@@ -12,15 +12,15 @@ package enum ErrorFingerprint {
             for byte in part.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
             hash = (hash ^ 0xFF) &* 0x100_0000_01b3
         }
-        var digits = [UInt8]()
+        var digits: [UInt8] = []
         Hex.append(hash, width: 16, to: &digits)
         return String(decoding: digits, as: UTF8.self)
     }
 
     /// The message's first 400 bytes, every word that is a number or at least eight hexadecimal digits replaced by `#`.
     static func normalised(_ message: String) -> String {
-        var result = [UInt8]()
-        var word = [UInt8]()
+        var result: [UInt8] = []
+        var word: [UInt8] = []
         for byte in message.utf8.prefix(400) {
             if isWordByte(byte) {
                 word.append(byte)

@@ -11,7 +11,9 @@ package struct UUIDv7Generator: Sendable {
 
     package init() {}
 
-    /// The next id. `random` is 64 uniform bits.
+    /// The next id.
+    ///
+    /// `random` is 64 uniform bits.
     package mutating func next(at now: Timestamp, random: UInt64) -> UUIDv7 {
         let clock = UInt64(clamping: max(0, now.milliseconds))
         if clock > milliseconds {

@@ -35,7 +35,10 @@ extension Response {
         if problem.status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
         let bytes = problem.view(requestID: requestID).encoded()
         return Response(
-            status: problem.status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+            status: problem.status,
+            headers: headers,
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes))
+        )
     }
 }
 
@@ -68,7 +71,10 @@ extension DeadLetterGroupView {
 extension StatsView.Rates {
     init(_ rates: RateMeter.Rates) {
         self.init(
-            oneMinute: rates.oneMinute, fiveMinutes: rates.fiveMinutes, fifteenMinutes: rates.fifteenMinutes)
+            oneMinute: rates.oneMinute,
+            fiveMinutes: rates.fiveMinutes,
+            fifteenMinutes: rates.fifteenMinutes
+        )
     }
 }
 

@@ -11,7 +11,9 @@ import StintTelemetry
 import StintWire
 import Synchronization
 
-/// Whether the process should be given new work. Draining begins with the order to stop.
+/// Whether the process should be given new work.
+///
+/// Draining begins with the order to stop.
 package final class Readiness: Sendable {
     private let draining = Atomic<Bool>(false)
 
@@ -94,11 +96,17 @@ struct CommonAPI: Sendable {
     private func metrics() async throws -> String {
         var gauges = [
             GaugeReading(
-                "stint_build_info", help: "1, labelled with the version.",
-                labels: [("version", StintVersion.current)], value: 1),
+                "stint_build_info",
+                help: "1, labelled with the version.",
+                labels: [("version", StintVersion.current)],
+                value: 1
+            ),
             GaugeReading("stint_queue_backend_up", help: "Whether the belt can be reached.", value: 1),
             GaugeReading(
-                "stint_belt_jobs", help: "Jobs on the belt.", value: Double(try await coordinator.beltDepth())),
+                "stint_belt_jobs",
+                help: "Jobs on the belt.",
+                value: Double(try await coordinator.beltDepth())
+            ),
         ]
         gauges += try await queueGauges()
         gauges += try await workerGauges()
@@ -112,16 +120,21 @@ struct CommonAPI: Sendable {
             for state in JobState.allCases {
                 gauges.append(
                     GaugeReading(
-                        "stint_jobs", help: "Jobs by queue and state.",
+                        "stint_jobs",
+                        help: "Jobs by queue and state.",
                         labels: [("queue", queue.queue), ("state", state.name)],
-                        value: Double(queue.counts[state] ?? 0)))
+                        value: Double(queue.counts[state] ?? 0)
+                    )
+                )
             }
             gauges.append(
                 GaugeReading(
                     "stint_queue_oldest_available_age_seconds",
                     help: "How long the head of the queue's longest-waiting lane could have run.",
                     labels: [("queue", queue.queue)],
-                    value: queue.oldestAvailable.map { max(0, now.since($0).seconds) } ?? 0))
+                    value: queue.oldestAvailable.map { max(0, now.since($0).seconds) } ?? 0
+                )
+            )
         }
         return gauges
     }
@@ -134,19 +147,29 @@ struct CommonAPI: Sendable {
         let byState = Dictionary(grouping: sessions, by: \.state).mapValues(\.count)
         return [WorkerState.available, .busy, .draining, .unavailable].map { state in
             GaugeReading(
-                "stint_workers", help: "Worker sessions by state.", labels: [("state", state.rawValue)],
-                value: Double(byState[state] ?? 0))
-        } + [("used", used), ("free", free)].map { state, count in
-            GaugeReading(
-                "stint_worker_slots", help: "Slots of live worker sessions.", labels: [("state", state)],
-                value: Double(count))
+                "stint_workers",
+                help: "Worker sessions by state.",
+                labels: [("state", state.rawValue)],
+                value: Double(byState[state] ?? 0)
+            )
         }
+            + [("used", used), ("free", free)].map { state, count in
+                GaugeReading(
+                    "stint_worker_slots",
+                    help: "Slots of live worker sessions.",
+                    labels: [("state", state)],
+                    value: Double(count)
+                )
+            }
     }
 }
 
 extension Response {
     static func text(_ type: String, _ text: String) -> Response {
         Response(
-            status: .ok, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+            status: .ok,
+            headers: [.contentType: type],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text))
+        )
     }
 }

@@ -54,7 +54,11 @@ struct CoordinatorAPI: Sendable {
         let settings = coordinator.settings
         return .message(
             RegisterAnswer(
-                workerID: session.id, lease: settings.lease, heartbeat: settings.heartbeat, poll: settings.pollWait),
+                workerID: session.id,
+                lease: settings.lease,
+                heartbeat: settings.heartbeat,
+                poll: settings.pollWait
+            ),
             .created
         )
     }
@@ -99,7 +103,9 @@ struct CoordinatorAPI: Sendable {
         let body = try await request.wholeBody(WorkerProtocolLimits.requestBytesMax)
         let wanted = try HeartbeatRequest.read(body.readableBytesView)
         let (verdicts, isDraining) = try await coordinator.heartbeat(
-            id, wanted.running.map { ($0.lease.token, $0.progress) })
+            id,
+            wanted.running.map { ($0.lease.token, $0.progress) }
+        )
         let leases = zip(wanted.running, verdicts).map { running, verdict in
             HeartbeatAnswer.Lease(lease: running.lease, verdict: .init(verdict))
         }

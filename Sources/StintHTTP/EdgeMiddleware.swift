@@ -57,7 +57,7 @@ struct EdgeMiddleware: RouterMiddleware {
         {
             return given
         }
-        var digits = [UInt8]()
+        var digits: [UInt8] = []
         digits.reserveCapacity(16)
         Hex.append(environment.random(), width: 16, to: &digits)
         return String(decoding: digits, as: UTF8.self)
@@ -68,8 +68,10 @@ struct EdgeMiddleware: RouterMiddleware {
         let given = request.headers[.authorization] ?? ""
         guard Self.isEqual(given, "Bearer \(token)") else {
             throw Problem(
-                .unauthorized, "unauthorized",
-                "this server needs a token: send the header Authorization: Bearer TOKEN (the CLI reads STINT_TOKEN)")
+                .unauthorized,
+                "unauthorized",
+                "this server needs a token: send the header Authorization: Bearer TOKEN (the CLI reads STINT_TOKEN)"
+            )
         }
     }
 

@@ -5,8 +5,10 @@ import Logging
 import NIOCore
 import NIOHTTPTypes
 
-/// HTTP/1.1 with protection against clients that are slow on purpose: a request must be complete, and an answer must be taken,
-/// within a set time. Hummingbird's own idle time-out starts anew with every byte and does not run while an answer is written.
+/// HTTP/1.1 with protection against clients that are slow on purpose: a request must be complete, and an answer must be
+/// taken, within a set time.
+///
+/// Hummingbird's own idle time-out starts anew with every byte and does not run while an answer is written.
 struct GuardedChannel: ServerChildChannel {
     /// Bounds of one connection.
     struct Limits: Sendable {
@@ -50,7 +52,9 @@ struct GuardedChannel: ServerChildChannel {
     }
 }
 
-/// Stands before the HTTP decoder and closes the connection when a request takes too long to arrive or an answer to leave.
+/// Stands before the HTTP decoder and closes the connection when a request takes too long to arrive or an answer to
+/// leave.
+///
 /// Confined to its channel's event loop.
 private final class SlowClientHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer

@@ -33,7 +33,9 @@ package struct Listener: Sendable {
         self.connectionsMax = connectionsMax
     }
 
-    /// The service that listens. `onListening` is told the address, such as `http://127.0.0.1:8000`.
+    /// The service that listens.
+    ///
+    /// `onListening` is told the address, such as `http://127.0.0.1:8000`.
     package func service(
         _ coordinator: Coordinator,
         readiness: Readiness,
@@ -42,8 +44,11 @@ package struct Listener: Sendable {
     ) -> any Service {
         let table = table(coordinator, readiness)
         let edge = EdgeMiddleware(
-            token: token, openPaths: table.openPaths, environment: coordinator.environment,
-            metrics: coordinator.metrics)
+            token: token,
+            openPaths: table.openPaths,
+            environment: coordinator.environment,
+            metrics: coordinator.metrics
+        )
         let (role, host) = (role, host)
         // Hummingbird tells of every start and stop at info; the server says so itself.
         var quietLogger = logger
@@ -70,10 +75,12 @@ package struct Listener: Sendable {
         switch role {
         case .api:
             return RouteTable(
-                routes: SubmitterAPI(coordinator: coordinator).routes + common.contract + common.health)
+                routes: SubmitterAPI(coordinator: coordinator).routes + common.contract + common.health
+            )
         case .coordinator:
             return RouteTable(
-                routes: CoordinatorAPI(coordinator: coordinator).routes + common.observing + common.health)
+                routes: CoordinatorAPI(coordinator: coordinator).routes + common.observing + common.health
+            )
         }
     }
 }

@@ -5,7 +5,9 @@ import StintCoordinator
 import StintModel
 import StintWire
 
-/// An answer that says what was wrong (RFC 9457). The one place where errors become HTTP.
+/// An answer that says what was wrong (RFC 9457).
+///
+/// The one place where errors become HTTP.
 struct Problem: Error, Sendable {
     var status: HTTPResponse.Status
     /// The stable word.
@@ -40,10 +42,12 @@ struct Problem: Error, Sendable {
         Problem(.contentTooLarge, "payload_too_large", detail)
     }
 
-    /// From what is wrong with a body. In a batch the pointer's second part is the job's index.
+    /// From what is wrong with a body.
+    ///
+    /// In a batch the pointer's second part is the job's index.
     init(_ problem: JSONProblem) {
-        let where_ = problem.pointer.isEmpty ? "" : "\(problem.pointer): "
-        self = problem.isTooLarge ? .tooLarge(where_ + problem.detail) : .badRequest(where_ + problem.detail)
+        let place = problem.pointer.isEmpty ? "" : "\(problem.pointer): "
+        self = problem.isTooLarge ? .tooLarge(place + problem.detail) : .badRequest(place + problem.detail)
         errors = [ProblemView.Item(pointer: problem.pointer, detail: problem.detail)]
         let parts = problem.pointer.split(separator: "/")
         if parts.count >= 2, parts[0] == "jobs" { index = Int(parts[1]) }
@@ -57,12 +61,16 @@ struct Problem: Error, Sendable {
             self.init(.conflict, "wrong_state", "the job is \(state.name); \(wanted)")
         case .idempotencyMismatch:
             self.init(
-                .unprocessableContent, "idempotency_mismatch",
-                "this Idempotency-Key was used with another body; use a new key for a new request")
+                .unprocessableContent,
+                "idempotency_mismatch",
+                "this Idempotency-Key was used with another body; use a new key for a new request"
+            )
         case .sessionLost:
             self.init(
-                .gone, "session_lost",
-                "the worker session is unknown, was lost or has ended; stop what runs under it and register again")
+                .gone,
+                "session_lost",
+                "the worker session is unknown, was lost or has ended; stop what runs under it and register again"
+            )
         case .overloaded:
             self.init(.serviceUnavailable, "overloaded", "too much is waiting to be written; nothing was stored")
             retryAfter = 1
@@ -71,11 +79,18 @@ struct Problem: Error, Sendable {
             retryAfter = 1
         case .unknownOutcome(let detail):
             self.init(
-                .serviceUnavailable, "unknown_outcome", "\(detail); repeat the request with the same Idempotency-Key")
+                .serviceUnavailable,
+                "unknown_outcome",
+                "\(detail); repeat the request with the same Idempotency-Key"
+            )
             retryAfter = 1
         case .fault:
             // The details are for the log: they may show stored data.
-            self.init(.internalServerError, "internal", "an internal error; the server's log has it under the request id")
+            self.init(
+                .internalServerError,
+                "internal",
+                "an internal error; the server's log has it under the request id"
+            )
         }
     }
 
@@ -87,8 +102,14 @@ struct Problem: Error, Sendable {
 
     func view(requestID: String) -> ProblemView {
         ProblemView(
-            code: code, status: status.code, title: title, detail: detail, requestID: requestID, errors: errors,
-            index: index)
+            code: code,
+            status: status.code,
+            title: title,
+            detail: detail,
+            requestID: requestID,
+            errors: errors,
+            index: index
+        )
     }
 }
 

@@ -18,7 +18,9 @@ struct StintContext: RequestContext {
         coreContext = .init(source: source)
     }
 
-    /// An id in the path. A malformed one is as unknown as any other.
+    /// An id in the path.
+    ///
+    /// A malformed one is as unknown as any other.
     func id(_ what: String) throws -> UUIDv7 {
         let text = parameters.get("id") ?? ""
         guard let id = UUIDv7(text) else { throw Problem.notFound("there is no \(what) \(text.prefix(64))") }

@@ -40,8 +40,10 @@ struct RouteTable: Sendable {
             for method in Self.methods where !allowed.contains(method) {
                 router.on(RouterPath(path), method: method) { request, _ -> Response in
                     var problem = Problem(
-                        .methodNotAllowed, "method_not_allowed",
-                        "\(request.method.rawValue) is not possible on \(path); possible: \(allow)")
+                        .methodNotAllowed,
+                        "method_not_allowed",
+                        "\(request.method.rawValue) is not possible on \(path); possible: \(allow)"
+                    )
                     problem.allow = allow
                     throw problem
                 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// SHA-256 (FIPS 180-4), fed piece by piece. Its one use is to tell whether two request bodies are the same; see
-/// docs/decisions for why it is not a library's.
+/// SHA-256 (FIPS 180-4), fed piece by piece.
+///
+/// Its one use is to tell whether two request bodies are the same; see docs/decisions for why it is not a library's.
 struct SHA256: Sendable {
     private static let constants: [UInt32] = [
         0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5,

@@ -70,7 +70,10 @@ extension SubmitterAPI {
         let body = try await request.wholeBody(1 << 20)
         let wanted = try DeadLetterRequest.read(redrive: body.readableBytesView)
         let count = try await coordinator.redrive(
-            DeadLetterFilter(wanted.selection), limit: wanted.limit, perSecond: wanted.perSecond)
+            DeadLetterFilter(wanted.selection),
+            limit: wanted.limit,
+            perSecond: wanted.perSecond
+        )
         return .view(CountView(count: count), .accepted)
     }
 
@@ -112,7 +115,11 @@ extension SubmitterAPI {
 extension DeadLetterFilter {
     init(_ selection: DeadLetterSelection) {
         self.init(
-            queue: selection.queue, name: selection.name, cause: selection.cause, fingerprint: selection.fingerprint,
-            ids: selection.ids)
+            queue: selection.queue,
+            name: selection.name,
+            cause: selection.cause,
+            fingerprint: selection.fingerprint,
+            ids: selection.ids
+        )
     }
 }

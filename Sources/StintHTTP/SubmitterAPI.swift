@@ -50,7 +50,10 @@ struct SubmitterAPI: Sendable {
         let receipt = try await coordinator.submit([job.newJob(id: id)], idempotency: idempotency)
         let state = receipt.placed.first?.state ?? .available
         return .view(
-            SubmittedView(jobID: receipt.ids[0], state: state), receipt.isReplay ? .ok : .created, replayed(receipt))
+            SubmittedView(jobID: receipt.ids[0], state: state),
+            receipt.isReplay ? .ok : .created,
+            replayed(receipt)
+        )
     }
 
     private func submit(_ request: Request) async throws -> Response {
@@ -67,8 +70,13 @@ struct SubmitterAPI: Sendable {
         }
         let placed = receipt.placed[0]
         let stored = Job(
-            id: id, lane: new.lane, payload: new.payload, state: placed.state, options: new.options,
-            createdAt: receipt.createdAt, runAt: placed.runAt
+            id: id,
+            lane: new.lane,
+            payload: new.payload,
+            state: placed.state,
+            options: new.options,
+            createdAt: receipt.createdAt,
+            runAt: placed.runAt
         )
         return .view(JobView(stored), .created, fields)
     }
@@ -133,7 +141,15 @@ struct SubmitterAPI: Sendable {
 
     private func list(_ request: Request) async throws -> Response {
         let parameters = try request.query(
-            "queue", "state", "name", "tag", "created_after", "created_before", "cursor", "limit")
+            "queue",
+            "state",
+            "name",
+            "tag",
+            "created_after",
+            "created_before",
+            "cursor",
+            "limit"
+        )
         var query = JobQuery(limit: try parameters.int("limit", 1...200, default: 50))
         query.queue = try parameters.laneName("queue")
         query.state = try parameters.state()
@@ -149,6 +165,9 @@ struct SubmitterAPI: Sendable {
         let page = try await coordinator.jobs(query)
         return .view(
             PageView(
-                items: page.jobs.map { JobView($0, isSummary: true) }, nextCursor: page.next.map(PageCursor.encode)))
+                items: page.jobs.map { JobView($0, isSummary: true) },
+                nextCursor: page.next.map(PageCursor.encode)
+            )
+        )
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How an attempt ended. The raw values are stored: they are never renumbered.
+/// How an attempt ended.
+///
+/// The raw values are stored: they are never renumbered.
 public enum AttemptOutcome: Int, CaseIterable, Sendable {
     /// The worker completed the job.
     case completed = 0
@@ -37,7 +39,9 @@ public enum AttemptOutcome: Int, CaseIterable, Sendable {
     }
 }
 
-/// Why a job is dead. The raw values are stored: they are never renumbered.
+/// Why a job is dead.
+///
+/// The raw values are stored: they are never renumbered.
 public enum DeadCause: Int, CaseIterable, Sendable {
     /// As many attempts failed or timed out as the job allows.
     case attemptsExhausted = 0

@@ -75,7 +75,9 @@ package struct RunningJob: Hashable, Sendable {
     }
 }
 
-/// What the end of an attempt does to its job. A store writes it as it stands.
+/// What the end of an attempt does to its job.
+///
+/// A store writes it as it stands.
 package struct EndingEffect: Hashable, Sendable {
     package var state: JobState
     /// How the ended attempt is remembered.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where a job stands. The raw values are stored: they are never renumbered.
+/// Where a job stands.
+///
+/// The raw values are stored: they are never renumbered.
 public enum JobState: Int, CaseIterable, Sendable {
     /// Waits for other jobs.
     case blocked = 0

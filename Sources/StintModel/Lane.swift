@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A queue and a job name. A worker serves the lanes of its queues whose names it knows, so that a job that nobody here
-/// can run never stands in the way of others.
+/// A queue and a job name.
+///
+/// A worker serves the lanes of its queues whose names it knows, so that a job that nobody here can run never stands in
+/// the way of others.
 package struct Lane: Hashable, Comparable, Sendable {
     package var queue: String
     package var name: String

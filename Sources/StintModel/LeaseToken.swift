@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The right of one worker session to run one attempt of one job. The attempt number is the fence: it rises with every
-/// lease. The nonce makes a token unguessable and keeps two grants apart even if a counter were ever set back.
+/// The right of one worker session to run one attempt of one job.
+///
+/// The attempt number is the fence: it rises with every lease. The nonce makes a token unguessable and keeps two grants
+/// apart even if a counter were ever set back.
 ///
 /// The text form is opaque to workers: 32 digits of job id, a dash, the attempt, a dash, 16 digits of nonce.
 package struct LeaseToken: Hashable, Sendable {
@@ -28,7 +30,7 @@ extension LeaseToken: LosslessStringConvertible {
     }
 
     package var description: String {
-        var text = [UInt8]()
+        var text: [UInt8] = []
         text.reserveCapacity(56)
         Hex.append(jobID.high, width: 16, to: &text)
         Hex.append(jobID.low, width: 16, to: &text)

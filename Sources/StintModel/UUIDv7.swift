@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A version 7 UUID (RFC 9562): 48 bits of Unix milliseconds, then bits that rise within a millisecond, then random ones.
+/// A version 7 UUID (RFC 9562): 48 bits of Unix milliseconds, then bits that rise within a millisecond, then random
+/// ones.
+///
 /// The textual order, the byte order and `Comparable` agree, so that ids sort by creation.
 public struct UUIDv7: Hashable, Comparable, Sendable {
     /// The first eight bytes, big-endian.
@@ -32,7 +34,9 @@ public typealias JobID = UUIDv7
 public typealias WorkerID = UUIDv7
 
 extension UUIDv7: LosslessStringConvertible {
-    /// Parses the 36-character form; any version is taken, letters in either case. Nil for everything else.
+    /// Parses the 36-character form; any version is taken, letters in either case.
+    ///
+    /// Nil for everything else.
     public init?(_ text: String) {
         var text = text
         let parsed = text.withUTF8 { UUIDv7(utf8: $0) }
@@ -85,7 +89,7 @@ extension UUIDv7: LosslessStringConvertible {
 
     /// The 16 bytes, most significant first.
     public var bytes: [UInt8] {
-        var bytes = [UInt8]()
+        var bytes: [UInt8] = []
         bytes.reserveCapacity(16)
         for half in [high, low] {
             for shift in stride(from: UInt64(56), through: 0, by: -8) {

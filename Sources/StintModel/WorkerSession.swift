@@ -30,7 +30,9 @@ package struct Capabilities: Hashable, Sendable {
     }
 }
 
-/// One start of a worker process, as the record holds it. All its leases live and die with it.
+/// One start of a worker process, as the record holds it.
+///
+/// All its leases live and die with it.
 package struct WorkerSession: Hashable, Sendable {
     package var id: WorkerID
     package var name: String

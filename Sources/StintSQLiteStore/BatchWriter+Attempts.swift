@@ -51,8 +51,17 @@ extension BatchWriter {
             traceparent: row.textOrNil(11)
         )
         let change = JobChange(
-            id: grant.jobID, lane: lane, from: .available, to: .running, attempt: attempt + 1, priority: row.int(8),
-            createdAt: job.createdAt, runAt: row.time(7), startedAt: now, at: now, worker: worker
+            id: grant.jobID,
+            lane: lane,
+            from: .available,
+            to: .running,
+            attempt: attempt + 1,
+            priority: row.int(8),
+            createdAt: job.createdAt,
+            runAt: row.time(7),
+            startedAt: now,
+            at: now,
+            worker: worker
         )
         row.reset()
         if inlinePayload == nil { job.payload = try blob(of: grant.jobID, kind: .payload) ?? [] }
@@ -159,7 +168,10 @@ extension BatchWriter {
                 cancelRequested: row.int(14) == 1
             )
             return HeldJob(
-                job: job, nonce: UInt64(bitPattern: row.int64(3)), worker: row.int64(4), startedAt: row.time(15),
+                job: job,
+                nonce: UInt64(bitPattern: row.int64(3)),
+                worker: row.int64(4),
+                startedAt: row.time(15),
                 createdAt: row.time(16)
             )
         } ?? nil
@@ -176,9 +188,19 @@ extension BatchWriter {
         }
         note(
             JobChange(
-                id: held.job.id, lane: held.job.lane, from: .running, to: effect.state, attempt: held.job.attempt,
-                priority: held.job.priority, createdAt: held.createdAt, runAt: effect.runAt, startedAt: held.startedAt,
-                at: now, outcome: effect.outcome, cause: effect.cause, worker: sessionIDs[held.worker]
+                id: held.job.id,
+                lane: held.job.lane,
+                from: .running,
+                to: effect.state,
+                attempt: held.job.attempt,
+                priority: held.job.priority,
+                createdAt: held.createdAt,
+                runAt: effect.runAt,
+                startedAt: held.startedAt,
+                at: now,
+                outcome: effect.outcome,
+                cause: effect.cause,
+                worker: sessionIDs[held.worker]
             )
         )
     }
@@ -236,6 +258,8 @@ extension BatchWriter {
     }
 
     private func expectOne(_ changed: Int) throws {
-        guard changed == 1 else { throw CorruptRow(description: "a row changed between two statements of a transaction") }
+        guard changed == 1 else {
+            throw CorruptRow(description: "a row changed between two statements of a transaction")
+        }
     }
 }

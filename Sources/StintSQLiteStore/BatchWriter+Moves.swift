@@ -26,9 +26,17 @@ extension BatchWriter {
         return try row.first { row in
             guard let state = JobState(rawValue: row.int(0)) else { throw CorruptRow(description: "an unknown state") }
             return MovableJob(
-                id: id, state: state, lane: try lane(row.int64(1)), attempt: row.int(2), priority: row.int(3),
-                createdAt: row.time(4), runAt: row.time(5), startedAt: row.timeOrNil(6), worker: row.int64OrNil(7),
-                nonce: UInt64(bitPattern: row.int64(8)), cancelRequested: row.int(9) == 1
+                id: id,
+                state: state,
+                lane: try lane(row.int64(1)),
+                attempt: row.int(2),
+                priority: row.int(3),
+                createdAt: row.time(4),
+                runAt: row.time(5),
+                startedAt: row.timeOrNil(6),
+                worker: row.int64OrNil(7),
+                nonce: UInt64(bitPattern: row.int64(8)),
+                cancelRequested: row.int(9) == 1
             )
         }
     }
@@ -36,8 +44,16 @@ extension BatchWriter {
     private func noteMove(_ job: MovableJob, to state: JobState?, runAt: Timestamp? = nil) {
         note(
             JobChange(
-                id: job.id, lane: job.lane, from: job.state, to: state, attempt: job.attempt, priority: job.priority,
-                createdAt: job.createdAt, runAt: runAt ?? job.runAt, startedAt: nil, at: now
+                id: job.id,
+                lane: job.lane,
+                from: job.state,
+                to: state,
+                attempt: job.attempt,
+                priority: job.priority,
+                createdAt: job.createdAt,
+                runAt: runAt ?? job.runAt,
+                startedAt: nil,
+                at: now
             )
         )
     }

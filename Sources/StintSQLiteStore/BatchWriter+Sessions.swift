@@ -93,7 +93,11 @@ extension BatchWriter {
         for (index, session) in expired.enumerated() {
             _ = try self.session(session.id)
             try endSession(
-                session.id, seq: session.seq, .lost, random: SplitMix64.value(seed: random, index: index))
+                session.id,
+                seq: session.seq,
+                .lost,
+                random: SplitMix64.value(seed: random, index: index)
+            )
         }
         return .count(expired.count)
     }
@@ -112,7 +116,9 @@ extension BatchWriter {
         batch.notices.append(.sessionEnded(id, wasLost: ending == .lost))
     }
 
-    /// Ends the attempts of running jobs. Each gets random bits of its own, so that their retries spread.
+    /// Ends the attempts of running jobs.
+    ///
+    /// Each gets random bits of its own, so that their retries spread.
     private func endAll(_ jobs: [JobID], _ ending: Ending, random: UInt64) throws {
         for (index, id) in jobs.enumerated() {
             guard let held = try heldJob(id) else { continue }

@@ -86,8 +86,15 @@ extension BatchWriter {
         }
         note(
             JobChange(
-                id: job.id, lane: job.lane, from: nil, to: state, attempt: 0, priority: options.priority,
-                createdAt: now, runAt: runAt, at: now
+                id: job.id,
+                lane: job.lane,
+                from: nil,
+                to: state,
+                attempt: 0,
+                priority: options.priority,
+                createdAt: now,
+                runAt: runAt,
+                at: now
             )
         )
         return SubmitReceipt.PlacedJob(state: state, runAt: runAt)
@@ -102,7 +109,9 @@ extension BatchWriter {
     }
 }
 
-/// What a row of `blobs` is. Stored: never renumbered.
+/// What a row of `blobs` is.
+///
+/// Stored: never renumbered.
 enum BlobKind: Int {
     case payload = 0
     case result = 1

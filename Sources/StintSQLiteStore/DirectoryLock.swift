@@ -2,7 +2,9 @@
 
 import Glibc
 
-/// Keeps a second process out of a data directory. The kernel lets go of the lock when the process ends, however it ends.
+/// Keeps a second process out of a data directory.
+///
+/// The kernel lets go of the lock when the process ends, however it ends.
 final class DirectoryLock: Sendable {
     private let descriptor: Int32
 

@@ -38,7 +38,8 @@ extension JobReader {
 
     static func statement(_ query: JobQuery) -> (sql: String, arguments: StatementArguments) {
         let walk: Walk =
-            if let tag = query.tag { .tag(tag) } else if query.state == .dead { .dead } else if query.state == .running {
+            if let tag = query.tag { .tag(tag) } else if query.state == .dead { .dead } else if query.state == .running
+            {
                 .running
             } else { .everything }
         let last = JobID(high: .max, low: .max)
@@ -89,14 +90,20 @@ extension JobReader {
 
     func laneID(_ lane: Lane) throws -> Int64? {
         try Int64.fetchOne(
-            db, sql: "SELECT id FROM lanes WHERE queue = ? AND name = ?", arguments: [lane.queue, lane.name])
+            db,
+            sql: "SELECT id FROM lanes WHERE queue = ? AND name = ?",
+            arguments: [lane.queue, lane.name]
+        )
     }
 
     func readyJobs(lane: Lane, after: ServingOrder?, limit: Int) throws -> [ReadyJob] {
         guard let id = try laneID(lane) else { return [] }
         let from = after ?? ServingOrder(key: .min, id: JobID(high: 0, low: 0))
         let rows = try Row.fetchAll(
-            db, cached: Self.readyAfter, arguments: [id, from.key, from.id.blob, limit])
+            db,
+            cached: Self.readyAfter,
+            arguments: [id, from.key, from.id.blob, limit]
+        )
         return try rows.map { row in
             guard let id = JobID(blob: row["id"]) else { throw CorruptRow(description: "an unreadable job") }
             return ReadyJob(lane: lane, order: ServingOrder(key: row["order_key"], id: id))
@@ -106,7 +113,9 @@ extension JobReader {
     func countReady(lane: Lane, before: ServingOrder, limit: Int) throws -> Int {
         guard let id = try laneID(lane) else { return 0 }
         return try Int.fetchOne(
-            try db.cachedStatement(sql: Self.readyCount), arguments: [id, before.key, before.id.blob, limit]) ?? 0
+            try db.cachedStatement(sql: Self.readyCount),
+            arguments: [id, before.key, before.id.blob, limit]
+        ) ?? 0
     }
 
     /// One index seek per lane that has an available job.
@@ -176,11 +185,17 @@ extension JobReader {
                 filter.fingerprint.map({ $0 == fingerprint }) ?? true
             else { continue }
             let part = DeadLetterGroup(
-                fingerprint: fingerprint, name: lane.name, errorType: "", message: "", count: row["jobs"],
-                firstSeen: Timestamp(milliseconds: row["first"]), lastSeen: Timestamp(milliseconds: row["last"]),
+                fingerprint: fingerprint,
+                name: lane.name,
+                errorType: "",
+                message: "",
+                count: row["jobs"],
+                firstSeen: Timestamp(milliseconds: row["first"]),
+                lastSeen: Timestamp(milliseconds: row["last"]),
                 queues: [lane.queue]
             )
-            groups[fingerprint + "\0" + lane.name] = groups[fingerprint + "\0" + lane.name].map { $0.merged(part) } ?? part
+            groups[fingerprint + "\0" + lane.name] =
+                groups[fingerprint + "\0" + lane.name].map { $0.merged(part) } ?? part
         }
         let largest = groups.values.sorted { ($1.count, $0.fingerprint, $0.name) < ($0.count, $1.fingerprint, $1.name) }
         return try largest.prefix(limit).map(withExample)

@@ -78,7 +78,10 @@ struct JobReader {
     private func session(_ seq: Int64?) throws -> Row? {
         guard let seq else { return nil }
         return try Row.fetchOne(
-            db, cached: "SELECT id, name, expires_at FROM sessions WHERE seq = ?", arguments: [seq])
+            db,
+            cached: "SELECT id, name, expires_at FROM sessions WHERE seq = ?",
+            arguments: [seq]
+        )
     }
 
     private func lease(_ row: Row) throws -> JobLease? {
@@ -86,13 +89,19 @@ struct JobReader {
             let grantedAt = Self.time(row, "started_at")
         else { return nil }
         return JobLease(
-            worker: worker, grantedAt: grantedAt, expiresAt: Timestamp(milliseconds: session["expires_at"]))
+            worker: worker,
+            grantedAt: grantedAt,
+            expiresAt: Timestamp(milliseconds: session["expires_at"])
+        )
     }
 
     /// The ended attempts, and the one that runs or that completed the job, which stands in the job's own row.
     private func attempts(of job: Job, _ row: Row) throws -> [Attempt] {
         let rows = try Row.fetchAll(
-            db, cached: "SELECT * FROM attempts WHERE job_id = ? ORDER BY attempt", arguments: [job.id.blob])
+            db,
+            cached: "SELECT * FROM attempts WHERE job_id = ? ORDER BY attempt",
+            arguments: [job.id.blob]
+        )
         var attempts = try rows.map(Self.attempt)
         if job.state == .running || job.state == .completed, let startedAt = job.startedAt {
             let session = try session(row["worker"])
@@ -111,7 +120,9 @@ struct JobReader {
     }
 
     private static func attempt(_ row: Row) throws -> Attempt {
-        guard let worker = WorkerID(blob: row["worker_id"]) else { throw CorruptRow(description: "an unreadable attempt") }
+        guard let worker = WorkerID(blob: row["worker_id"]) else {
+            throw CorruptRow(description: "an unreadable attempt")
+        }
         let message: String? = row["error_message"]
         return Attempt(
             number: row["attempt"],
@@ -126,7 +137,10 @@ struct JobReader {
 
     private func blob(_ id: JobID, _ kind: BlobKind) throws -> [UInt8]? {
         let row = try Row.fetchOne(
-            db, cached: "SELECT content FROM blobs WHERE job_id = ? AND kind = ?", arguments: [id.blob, kind.rawValue])
+            db,
+            cached: "SELECT content FROM blobs WHERE job_id = ? AND kind = ?",
+            arguments: [id.blob, kind.rawValue]
+        )
         return row.flatMap { Self.bytes($0, "content") }
     }
 

@@ -22,14 +22,18 @@ package enum SQLiteDiagnostics {
             RecordDiagnostic(key: "record", value: "SQLite, embedded"),
             RecordDiagnostic(key: "sqlite_version", value: version + note(version)),
             RecordDiagnostic(
-                key: "journal_mode", value: journal,
-                warning: journal == "wal" ? nil : "should be wal: is the data directory on a network file system?"),
+                key: "journal_mode",
+                value: journal,
+                warning: journal == "wal" ? nil : "should be wal: is the data directory on a network file system?"
+            ),
             RecordDiagnostic(key: "schema", value: "\(schema) of \(SQLiteSchema.steps.count)"),
             RecordDiagnostic(key: "file_bytes", value: String(pages * pageSize)),
         ]
     }
 
-    /// SQLite up to 3.51.2 can corrupt a WAL file when two connections write or checkpoint at once. Stint has only one that does.
+    /// SQLite up to 3.51.2 can corrupt a WAL file when two connections write or checkpoint at once.
+    ///
+    /// Stint has only one that does.
     static func note(_ version: String) -> String {
         let numbers = version.split(separator: ".").compactMap { Int($0) }
         guard numbers.count >= 3, numbers.lexicographicallyPrecedes([3, 51, 3]),

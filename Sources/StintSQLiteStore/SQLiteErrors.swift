@@ -16,8 +16,9 @@ extension StorageError {
         }
     }
 
-    /// An error of the commit. A full disk is found before the commit record is written; after any other error the batch may be
-    /// in the file.
+    /// An error of the commit.
+    ///
+    /// A full disk is found before the commit record is written; after any other error the batch may be in the file.
     init(committing error: any Error) {
         switch (error as? DatabaseError)?.resultCode {
         case .some(.SQLITE_FULL), .some(.SQLITE_BUSY): self = .init(writing: error)
@@ -35,7 +36,9 @@ extension StorageError {
 
     /// SQLite's own words, without the statement and its arguments.
     private static func words(_ error: any Error) -> String {
-        guard let error = error as? DatabaseError else { return (error as? CorruptRow)?.description ?? "\(type(of: error))" }
+        guard let error = error as? DatabaseError else {
+            return (error as? CorruptRow)?.description ?? "\(type(of: error))"
+        }
         return "\(error.message ?? "no message") (SQLite \(error.extendedResultCode.rawValue))"
     }
 }

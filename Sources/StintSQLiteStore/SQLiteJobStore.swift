@@ -66,14 +66,19 @@ package final class SQLiteJobStore: JobStore {
             }
             self.writer = writer
         } catch let error as DatabaseError {
-            throw SQLiteStoreError("cannot open \(path): \(error.message ?? "SQLite error \(error.resultCode.rawValue)")")
+            throw SQLiteStoreError(
+                "cannot open \(path): \(error.message ?? "SQLite error \(error.resultCode.rawValue)")"
+            )
         }
     }
 
     private static func makeDirectory(_ directory: String) throws {
         do {
             try FileManager.default.createDirectory(
-                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+                atPath: directory,
+                withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700]
+            )
         } catch {
             throw SQLiteStoreError("cannot make the data directory \(directory): \(error)")
         }
@@ -179,7 +184,10 @@ package final class SQLiteJobStore: JobStore {
         try await read { try JobReader($0).queues() }
     }
 
-    package func deadLetterGroups(_ filter: DeadLetterFilter, limit: Int) async throws(StorageError) -> [DeadLetterGroup] {
+    package func deadLetterGroups(
+        _ filter: DeadLetterFilter,
+        limit: Int
+    ) async throws(StorageError) -> [DeadLetterGroup] {
         try await read { try JobReader($0).deadLetterGroups(filter, limit: limit) }
     }
 

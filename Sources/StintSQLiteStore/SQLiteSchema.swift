@@ -2,7 +2,9 @@
 
 import GRDB
 
-/// The tables, as numbered steps that only add. The number reached stands in `user_version`.
+/// The tables, as numbered steps that only add.
+///
+/// The number reached stands in `user_version`.
 ///
 /// - `jobs` holds a job with its *current* attempt (worker, nonce, started_at, deadline), so that a job that completes at
 ///   first try costs one row. `attempts` holds ended attempts, except the one that completed the job: that is the job's row.

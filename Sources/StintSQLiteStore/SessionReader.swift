@@ -24,7 +24,9 @@ struct SessionReader {
 
     func sessions() throws -> [WorkerSession] {
         let live = try Row.fetchAll(
-            db, sql: "SELECT \(Self.columns) FROM sessions s WHERE s.ended_at IS NULL ORDER BY s.seq DESC")
+            db,
+            sql: "SELECT \(Self.columns) FROM sessions s WHERE s.ended_at IS NULL ORDER BY s.seq DESC"
+        )
         let ended = try Row.fetchAll(
             db,
             sql: """
@@ -57,7 +59,9 @@ struct SessionReader {
             pid: row["pid"],
             sdk: row["sdk"],
             capabilities: Capabilities(
-                queues: TagText.decode(row["queues"]), jobNames: TagText.decode(row["job_names"])),
+                queues: TagText.decode(row["queues"]),
+                jobNames: TagText.decode(row["job_names"])
+            ),
             concurrency: row["concurrency"],
             labels: JobReader.bytes(row, "labels") ?? [],
             startedAt: Timestamp(milliseconds: row["started_at"]),

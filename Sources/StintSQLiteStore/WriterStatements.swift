@@ -2,8 +2,10 @@
 
 import GRDB
 
-/// Every statement the writer runs. States stand as literals where a partial index depends on them
-/// (1 scheduled, 2 available, 3 running, 5 dead). SQLite locks the whole file for the transaction: no row locks.
+/// Every statement the writer runs.
+///
+/// States stand as literals where a partial index depends on them (1 scheduled, 2 available, 3 running, 5 dead). SQLite
+/// locks the whole file for the transaction: no row locks.
 enum WriterSQL {
     /// In: a whole new job.
     static let insertJob = """
@@ -31,7 +33,9 @@ enum WriterSQL {
         FROM jobs WHERE id = ?
         """
     static let blob = "SELECT content FROM blobs WHERE job_id = ? AND kind = ?"
-    /// In: worker, nonce, started_at, deadline, id. Only an available job is leased; `start_by` concerns the first start only.
+    /// In: worker, nonce, started_at, deadline, id.
+    ///
+    /// Only an available job is leased; `start_by` concerns the first start only.
     static let lease = """
         UPDATE jobs SET state = 3, attempt = attempt + 1, worker = ?, nonce = ?, started_at = ?, deadline = ?,
           start_by = NULL
@@ -44,12 +48,16 @@ enum WriterSQL {
           run_at, priority, timeout_ms, cancel_requested, started_at, created_at
         FROM jobs WHERE id = ?
         """
-    /// In: finished_at, result, id, attempt, nonce. The fence: only the current lease completes.
+    /// In: finished_at, result, id, attempt, nonce.
+    ///
+    /// The fence: only the current lease completes.
     static let complete = """
         UPDATE jobs SET state = 4, finished_at = ?, result = ?, deadline = NULL, cancel_requested = 0
         WHERE id = ? AND state = 3 AND attempt = ? AND nonce = ?
         """
-    /// In: the effect, then id, attempt, nonce. The fence again.
+    /// In: the effect, then id, attempt, nonce.
+    ///
+    /// The fence again.
     static let end = """
         UPDATE jobs SET state = ?, run_at = ?, order_key = ?, failures = ?, losses = ?, previous_delay = ?,
           finished_at = ?, cause = ?, fingerprint = ?, worker = NULL, nonce = NULL, deadline = NULL,
@@ -61,7 +69,8 @@ enum WriterSQL {
           is_reported, error_type, error_message, error_stack)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
-    static let endedAttempt = "SELECT worker, nonce, outcome, is_reported FROM attempts WHERE job_id = ? AND attempt = ?"
+    static let endedAttempt =
+        "SELECT worker, nonce, outcome, is_reported FROM attempts WHERE job_id = ? AND attempt = ?"
 
     static let insertSession = """
         INSERT INTO sessions (id, name, host, pid, sdk, queues, job_names, concurrency, labels, started_at,
@@ -70,7 +79,8 @@ enum WriterSQL {
         """
     static let session = "SELECT seq, name, is_draining, ended_at FROM sessions WHERE id = ?"
     static let sessionBySeq = "SELECT id, name FROM sessions WHERE seq = ?"
-    static let renewSession = "UPDATE sessions SET last_heartbeat_at = ?, expires_at = ? WHERE seq = ? AND ended_at IS NULL"
+    static let renewSession =
+        "UPDATE sessions SET last_heartbeat_at = ?, expires_at = ? WHERE seq = ? AND ended_at IS NULL"
     static let endSession = "UPDATE sessions SET ended_at = ? WHERE seq = ? AND ended_at IS NULL"
     static let drainSession = "UPDATE sessions SET is_draining = 1 WHERE seq = ? AND ended_at IS NULL"
     static let expiredSessions = """
@@ -94,12 +104,16 @@ enum WriterSQL {
         SELECT state, lane, attempt, priority, created_at, run_at, started_at, worker, nonce, cancel_requested
         FROM jobs WHERE id = ?
         """
-    /// In: state, finished_at, id, state expected. For a job that waits.
+    /// In: state, finished_at, id, state expected.
+    ///
+    /// For a job that waits.
     static let moveWaiting = "UPDATE jobs SET state = ?, finished_at = ? WHERE id = ? AND state = ?"
     static let requestCancel = "UPDATE jobs SET cancel_requested = 1 WHERE id = ? AND state = 3"
     /// In: run_at, order_key, id.
     static let runNow = "UPDATE jobs SET state = 2, run_at = ?, order_key = ? WHERE id = ? AND state = 1"
-    /// In: state, run_at, order_key, id. Budgets start anew, the attempt number goes on.
+    /// In: state, run_at, order_key, id.
+    ///
+    /// Budgets start anew, the attempt number goes on.
     static let redrive = """
         UPDATE jobs SET state = ?, run_at = ?, order_key = ?, failures = 0, losses = 0, previous_delay = NULL,
           finished_at = NULL, cause = NULL, fingerprint = NULL, result = NULL, start_by = NULL, started_at = NULL
@@ -111,7 +125,8 @@ enum WriterSQL {
     static let deleteTag = "DELETE FROM job_tags WHERE tag = ? AND job_id = ?"
     static let tagsOfJob = "SELECT tags FROM jobs WHERE id = ?"
 
-    static let finishedBefore = "SELECT id FROM jobs WHERE state IN (4, 6, 7) AND finished_at <= ? ORDER BY finished_at LIMIT ?"
+    static let finishedBefore =
+        "SELECT id FROM jobs WHERE state IN (4, 6, 7) AND finished_at <= ? ORDER BY finished_at LIMIT ?"
     static let pruneSessions = "DELETE FROM sessions WHERE ended_at IS NOT NULL AND ended_at <= ?"
     static let pruneKeys = "DELETE FROM idempotency WHERE expires_at <= ?"
     static let deadLetters = "SELECT id, lane, cause, fingerprint FROM jobs WHERE state = 5 ORDER BY finished_at, id"

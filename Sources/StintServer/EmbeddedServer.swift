@@ -45,19 +45,31 @@ package struct EmbeddedServer: Sendable {
             now: { SystemClock.now() }
         )
         let coordinator = Coordinator(
-            store: store, belt: MemoryReadyQueue(), backend: "sqlite", settings: configuration.coordinator,
-            environment: environment, metrics: MetricRegistry()
+            store: store,
+            belt: MemoryReadyQueue(),
+            backend: "sqlite",
+            settings: configuration.coordinator,
+            environment: environment,
+            metrics: MetricRegistry()
         )
         try await coordinator.prepare()
         let gate = ListeningGate(count: 2)
         let readiness = Readiness()
         let listeners = [
             Listener(
-                role: .api, host: configuration.apiHost, port: configuration.apiPort, token: configuration.token,
-                connectionsMax: configuration.connectionsMax),
+                role: .api,
+                host: configuration.apiHost,
+                port: configuration.apiPort,
+                token: configuration.token,
+                connectionsMax: configuration.connectionsMax
+            ),
             Listener(
-                role: .coordinator, host: configuration.coordinatorHost, port: configuration.coordinatorPort,
-                token: configuration.token, connectionsMax: configuration.connectionsMax),
+                role: .coordinator,
+                host: configuration.coordinatorHost,
+                port: configuration.coordinatorPort,
+                token: configuration.token,
+                connectionsMax: configuration.connectionsMax
+            ),
         ].map { listener in
             listener.service(coordinator, readiness: readiness, logger: logger) { role, address in
                 onListening(role.rawValue, address)
@@ -68,7 +80,10 @@ package struct EmbeddedServer: Sendable {
         let services: [any Service] =
             [SecondSignal()] + coordinator.services + listeners + [WaitEnder(coordinator, readiness), companion]
         var group = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: services,
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
         group.maximumGracefulShutdownDuration = .milliseconds(configuration.drain.count + 1000)
         try await ServiceGroup(configuration: group).run()
     }

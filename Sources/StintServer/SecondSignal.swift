@@ -4,7 +4,9 @@ import Glibc
 import ServiceLifecycle
 import UnixSignals
 
-/// The first signal stops in order; a second one ends the process at once. Leases and the flushed record make that safe.
+/// The first signal stops in order; a second one ends the process at once.
+///
+/// Leases and the flushed record make that safe.
 package struct SecondSignal: Service {
     package init() {}
 

@@ -3,7 +3,9 @@
 package import StintCoordinator
 package import StintModel
 
-/// How a server process is set up. See docs/configuration.md.
+/// How a server process is set up.
+///
+/// See docs/configuration.md.
 package struct ServerConfiguration: Sendable {
     package enum LogLevel: String, CaseIterable, Sendable {
         case trace
@@ -66,7 +68,8 @@ package struct ServerConfiguration: Sendable {
     private static func refuseDistributed(_ source: SettingSource) throws {
         for name in ["STINT_DATABASE_URL", "STINT_REDIS_URL"] where source.text(name) != nil {
             throw ConfigurationError(
-                "\(name) is set, but this version has the embedded record only; unset it to run on SQLite")
+                "\(name) is set, but this version has the embedded record only; unset it to run on SQLite"
+            )
         }
     }
 
@@ -79,13 +82,23 @@ package struct ServerConfiguration: Sendable {
         guard settings.heartbeat <= third else {
             throw ConfigurationError(
                 "STINT_HEARTBEAT_SECONDS is '\(settings.heartbeat.seconds)'; it must be at most a third of "
-                    + "STINT_LEASE_SECONDS, which is \(settings.lease.seconds)")
+                    + "STINT_LEASE_SECONDS, which is \(settings.lease.seconds)"
+            )
         }
         settings.sweep = try span(source, "STINT_SWEEP_SECONDS", 0.05...60, default: settings.sweep)
-        settings.fallbackPoll = try span(source, "STINT_FALLBACK_POLL_SECONDS", 0.1...60, default: settings.fallbackPoll)
+        settings.fallbackPoll = try span(
+            source,
+            "STINT_FALLBACK_POLL_SECONDS",
+            0.1...60,
+            default: settings.fallbackPoll
+        )
         settings.reconcile = try span(source, "STINT_RECONCILE_SECONDS", 0.1...600, default: settings.reconcile)
         settings.idempotencyRetention = try span(
-            source, "STINT_IDEMPOTENCY_SECONDS", 1...2_592_000, default: settings.idempotencyRetention)
+            source,
+            "STINT_IDEMPOTENCY_SECONDS",
+            1...2_592_000,
+            default: settings.idempotencyRetention
+        )
         settings.retention = try span(source, "STINT_RETENTION_SECONDS", 1...315_360_000, default: settings.retention)
         return settings
     }
@@ -106,7 +119,8 @@ package struct ServerConfiguration: Sendable {
         where !Self.isLoopback(host) {
             throw ConfigurationError(
                 "\(name) is '\(host)', which others can reach, and no token is set: set STINT_TOKEN to a secret that "
-                    + "clients and workers must show, or STINT_ALLOW_INSECURE=true if something else keeps strangers out")
+                    + "clients and workers must show, or STINT_ALLOW_INSECURE=true if something else keeps strangers out"
+            )
         }
     }
 

@@ -32,7 +32,9 @@ package struct SettingSource: Sendable {
         self.filePath = filePath
     }
 
-    /// The value and where it came from. An empty value counts as none.
+    /// The value and where it came from.
+    ///
+    /// An empty value counts as none.
     private func find(_ name: String) -> (value: String, origin: String)? {
         if let value = flags[name], !value.isEmpty { return (value, "the flag --\(Self.flagName(name))") }
         if let value = environment[name], !value.isEmpty { return (value, "the environment variable \(name)") }
@@ -59,7 +61,12 @@ package struct SettingSource: Sendable {
     package func number(_ name: String, _ range: ClosedRange<Double>, default fallback: Double) throws -> Double {
         guard let (value, origin) = find(name) else { return fallback }
         guard let number = Double(value), range.contains(number) else {
-            throw refusal(name, value, origin, "a number from \(Self.plain(range.lowerBound)) to \(Self.plain(range.upperBound))")
+            throw refusal(
+                name,
+                value,
+                origin,
+                "a number from \(Self.plain(range.lowerBound)) to \(Self.plain(range.upperBound))"
+            )
         }
         return number
     }

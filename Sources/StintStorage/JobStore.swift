@@ -70,7 +70,9 @@ package protocol JobStore: Sendable {
 package struct RecordBatch: Sendable {
     /// One answer per command, in order.
     package var answers: [RecordAnswer]
-    /// Every change of a job's state, in the order made. A cancel flag alone is a notice.
+    /// Every change of a job's state, in the order made.
+    ///
+    /// A cancel flag alone is a notice.
     package var changes: [JobChange]
     /// Every change of a worker session or queue that others must know at once.
     package var notices: [RecordNotice]

@@ -2,7 +2,9 @@
 
 package import StintModel
 
-/// Which jobs to list. All that is set must hold.
+/// Which jobs to list.
+///
+/// All that is set must hold.
 package struct JobQuery: Hashable, Sendable {
     package var queue: String?
     package var state: JobState?
@@ -35,7 +37,9 @@ package struct JobPage: Hashable, Sendable {
     }
 }
 
-/// Which dead letters are meant. All that is set must hold.
+/// Which dead letters are meant.
+///
+/// All that is set must hold.
 package struct DeadLetterFilter: Hashable, Sendable {
     package var queue: String?
     package var name: String?

@@ -2,8 +2,10 @@
 
 package import StintModel
 
-/// The belt: ids of available jobs in serving order. A hint that may be stale, doubled or empty at any moment without
-/// harm: an id taken from it is leased by a conditional write, and what is missing is refilled from the record.
+/// The belt: ids of available jobs in serving order.
+///
+/// A hint that may be stale, doubled or empty at any moment without harm: an id taken from it is leased by a
+/// conditional write, and what is missing is refilled from the record.
 package protocol ReadyQueue: Sendable {
     /// Adds jobs that became available. A belt that is full in a lane may leave some in the record; it then asks for them
     /// through ``refillRequests()`` before it runs dry.

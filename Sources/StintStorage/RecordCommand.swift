@@ -2,7 +2,9 @@
 
 package import StintModel
 
-/// One atomic step on the record. The matching ``RecordAnswer`` stands beside each.
+/// One atomic step on the record.
+///
+/// The matching ``RecordAnswer`` stands beside each.
 package enum RecordCommand: Sendable {
     /// Answer: `submitted`, or `idempotencyMismatch`.
     case submit(Submission)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What went wrong with a record, by what the caller must do about it. Expected outcomes (a lost lease, an unknown id)
-/// are answers, not errors.
+/// What went wrong with a record, by what the caller must do about it.
+///
+/// Expected outcomes (a lost lease, an unknown id) are answers, not errors.
 package enum StorageError: Error, Hashable, Sendable {
     /// Nothing was done: the record cannot be reached or cannot take writes now. Try again later.
     case unavailable(String)

@@ -2,8 +2,10 @@
 
 package import StintModel
 
-/// Instants as RFC 3339 text. Days are counted with the civil-calendar arithmetic of Howard Hinnant's
-/// "chrono-Compatible Low-Level Date Algorithms".
+/// Instants as RFC 3339 text.
+///
+/// Days are counted with the civil-calendar arithmetic of Howard Hinnant's "chrono-Compatible Low-Level Date
+/// Algorithms".
 package enum RFC3339 {
     /// Appends `2026-12-01T09:00:00.000Z`.
     package static func append(_ instant: Timestamp, to bytes: inout [UInt8]) {
@@ -27,12 +29,13 @@ package enum RFC3339 {
 
     /// The text form.
     package static func format(_ instant: Timestamp) -> String {
-        var bytes = [UInt8]()
+        var bytes: [UInt8] = []
         append(instant, to: &bytes)
         return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Parses a date-time with `Z` or a numeric offset and any number of fraction digits (kept to the millisecond).
+    ///
     /// Nil for everything else, dates that do not exist included; a leap second counts as the second before.
     package static func parse(_ text: String) -> Timestamp? {
         var reader = Reader(bytes: Array(text.utf8))
@@ -134,7 +137,9 @@ package enum RFC3339 {
             if take("Z") || take("z") { return 0 }
             let sign: Int64
             if take("+") { sign = 1 } else if take("-") { sign = -1 } else { return nil }
-            guard let hours = number(2), take(":"), let minutes = number(2), hours < 24, minutes < 60 else { return nil }
+            guard let hours = number(2), take(":"), let minutes = number(2), hours < 24, minutes < 60 else {
+                return nil
+            }
             return sign * (hours * 60 + minutes)
         }
     }

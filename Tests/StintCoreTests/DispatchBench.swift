@@ -21,7 +21,9 @@ func token(_ number: Int, attempt: Int = 1) -> LeaseToken {
     LeaseToken(jobID: JobID(high: 1, low: UInt64(number)), attempt: attempt, nonce: 7)
 }
 
-/// A dispatch machine with short words. Polls are numbered from 1 in the order they come.
+/// A dispatch machine with short words.
+///
+/// Polls are numbered from 1 in the order they come.
 struct DispatchBench {
     var machine = DispatchMachine()
     private(set) var lastPoll: DispatchMachine.PollID = 0

@@ -7,7 +7,9 @@ import Testing
 
 @Suite("What the end of an attempt leads to")
 struct EndingDecisionTests {
-    /// Budgets as `used/most`. `kept` is the old place; a number is seconds from now. Base 2 s, factor 2, cap 100 s, no jitter.
+    /// Budgets as `used/most`.
+    ///
+    /// `kept` is the old place; a number is seconds from now. Base 2 s, factor 2, cap 100 s, no jitter.
     private static let table = """
         ending    flag failures losses | state     failures losses cause              run_at
         completed -    0/3      0/3    | completed 0        0      -                  kept

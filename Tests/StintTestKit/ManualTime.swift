@@ -4,7 +4,9 @@ package import StintCoordinator
 package import StintModel
 import Synchronization
 
-/// Time that stands still until a test moves it. It also tells the record's time, so that both go together.
+/// Time that stands still until a test moves it.
+///
+/// It also tells the record's time, so that both go together.
 package final class ManualTime: TimeSource {
     private struct Sleeper {
         var deadline: Int64

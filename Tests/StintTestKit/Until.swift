@@ -5,7 +5,9 @@ package struct NeverHappened: Error, CustomStringConvertible {
     package let description: String
 }
 
-/// Lets other tasks go on until the condition holds. It takes as long as they take; the limit is for tests that would hang.
+/// Lets other tasks go on until the condition holds.
+///
+/// It takes as long as they take; the limit is for tests that would hang.
 package func until(
     _ what: String,
     limit: Duration = .seconds(30),

@@ -137,7 +137,9 @@ final class MachineDesk {
         turn()
     }
 
-    /// Answers the poll with jobs; gives their leases. They have been started.
+    /// Answers the poll with jobs; gives their leases.
+    ///
+    /// They have been started.
     func grant(_ poll: CallID, _ numbers: [UInt64], results: [ReportedResult] = []) throws -> [WireLease] {
         let jobs = numbers.map(Self.job)
         answer(poll, PollAnswer(jobs: jobs, results: results))

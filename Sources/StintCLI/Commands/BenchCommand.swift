@@ -5,7 +5,7 @@ import StintBench
 import StintServer
 import StintWire
 
-/// `stint bench`
+/// The command `stint bench`.
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
@@ -76,7 +76,8 @@ struct BenchCommand: AsyncParsableCommand {
             table.rows.append(
                 ([outcome.name] + figures + [
                     outcome.unit, Self.rounded(outcome.cpuSecondsPer1000Jobs, 4), Self.rounded(outcome.serverMB, 0),
-                ]).map { Table.Cell($0) })
+                ]).map { Table.Cell($0) }
+            )
         }
         return Report([.table(table)], json: json)
     }

@@ -5,7 +5,7 @@ import Logging
 import StintModel
 import StintServer
 
-/// `stint serve`
+/// The command `stint serve`.
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",

@@ -8,7 +8,7 @@ import StintServer
 import StintWorker
 import UnixSignals
 
-/// `stint worker`
+/// The command `stint worker`.
 package struct WorkerCommand: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "worker",
@@ -46,17 +46,24 @@ package struct WorkerCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("coordinator-url"),
-        help: ArgumentHelp("A coordinator; several are tried in turn. (default: http://127.0.0.1:9000)", valueName: "url")
+        help: ArgumentHelp(
+            "A coordinator; several are tried in turn. (default: http://127.0.0.1:9000)",
+            valueName: "url"
+        )
     )
     var coordinatorURLs: [String] = []
 
     @Option(help: "Shortens the sample workloads: 0.01 runs them in a hundredth of their time.")
     var timeScale = 1.0
 
-    @Option(help: ArgumentHelp("What the sample network_task asks. (default: the coordinator's health)", valueName: "url"))
+    @Option(
+        help: ArgumentHelp("What the sample network_task asks. (default: the coordinator's health)", valueName: "url")
+    )
     var networkURL: String?
 
-    @Option(help: ArgumentHelp("How long running jobs may go on when the worker is stopped. (default: 25)", valueName: "s"))
+    @Option(
+        help: ArgumentHelp("How long running jobs may go on when the worker is stopped. (default: 25)", valueName: "s")
+    )
     var drainSeconds: String?
 
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning or error. (default: info)", valueName: "level"))

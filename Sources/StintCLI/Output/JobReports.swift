@@ -7,12 +7,12 @@ extension Report {
     static func jobs(_ jobs: [JobView], nextCursor: String?, now: Timestamp) -> Report {
         var table = Table([
             .init("ID", isWhole: true), .init("STATE", isWhole: true), .init("NAME"), .init("QUEUE"),
-            .init("ATTEMPT", isRight: true), .init("SUBMITTED", isRight: true), .init("NOTE"),
+            .init("ATT", isRight: true, isWhole: true), .init("AGE", isRight: true, isWhole: true), .init("NOTE"),
         ])
         for job in jobs {
             table.rows.append([
                 "\(job.id)", .init(job.state.name, job.state.style), .init(job.name), .init(job.queue),
-                "\(job.attempt)", .init(Span.relative(job.createdAt, to: now)), .init(job.note(now)),
+                "\(job.attempt)", .age(of: job.createdAt, now), .init(job.note(now)),
             ])
         }
         let more = nextCursor.map { "There are more: --cursor \($0)" }
@@ -84,8 +84,8 @@ extension JobView {
     fileprivate func attemptTable(_ now: Timestamp) -> Table {
         var table = Table([
             .init("NO", isRight: true), .init("OUTCOME", isWhole: true), .init("WORKER"),
-            .init("STARTED", isRight: true),
-            .init("TOOK", isRight: true), .init("ERROR"),
+            .init("STARTED", isRight: true, isWhole: true),
+            .init("TOOK", isRight: true, isWhole: true), .init("ERROR"),
         ])
         for attempt in attempts {
             let end = attempt.endedAt ?? now

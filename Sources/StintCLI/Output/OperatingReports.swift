@@ -44,15 +44,17 @@ extension Report {
     /// Worker sessions as rows.
     static func workers(_ workers: [WorkerView], now: Timestamp) -> Report {
         var table = Table([
-            .init("ID", isWhole: true), .init("NAME"), .init("STATE", isWhole: true), .init("RUNNING", isRight: true),
-            .init("SLOTS", isRight: true), .init("QUEUES"), .init("JOBS"), .init("HEARD OF", isRight: true),
+            .init("ID", isWhole: true), .init("NAME"), .init("STATE", isWhole: true),
+            .init("RUNS", isRight: true, isWhole: true),
+            .init("SLOTS", isRight: true, isWhole: true), .init("QUEUES"), .init("JOBS"),
+            .init("SEEN", isRight: true, isWhole: true),
         ])
         for worker in workers {
             table.rows.append([
                 "\(worker.id)", .init(worker.name), .init(worker.state.rawValue, worker.state.style),
                 "\(worker.running)",
                 "\(worker.concurrency)", .init(worker.queues.joined(separator: ",")),
-                .init(worker.jobNames.joined(separator: ",")), .init(Span.relative(worker.lastHeartbeatAt, to: now)),
+                .init(worker.jobNames.joined(separator: ",")), .age(of: worker.lastHeartbeatAt, now),
             ])
         }
         return Report(
@@ -87,15 +89,16 @@ extension Report {
     /// Dead letters by what they died of.
     static func groups(_ groups: [DeadLetterGroupView], now: Timestamp) -> Report {
         var table = Table([
-            .init("FINGERPRINT", isWhole: true), .init("COUNT", isRight: true), .init("NAME"), .init("QUEUES"),
-            .init("LAST", isRight: true), .init("ERROR"),
+            .init("FINGERPRINT", isWhole: true), .init("COUNT", isRight: true, isWhole: true), .init("NAME"),
+            .init("QUEUES"),
+            .init("LAST", isRight: true, isWhole: true), .init("ERROR"),
         ])
         for group in groups {
             let error = JobError(type: group.errorType, message: group.message).text
             table.rows.append([
                 .init(group.fingerprint), "\(group.count)", .init(group.name),
                 .init(group.queues.joined(separator: ",")),
-                .init(Span.relative(group.lastSeen, to: now)), .init(error),
+                .age(of: group.lastSeen, now), .init(error),
             ])
         }
         return Report(
@@ -133,6 +136,11 @@ extension QueueView {
 }
 
 extension Table.Cell {
+    /// How long ago an instant is.
+    static func age(of instant: Timestamp, _ now: Timestamp) -> Table.Cell {
+        .init(Span.text(max(0, now.since(instant).seconds)))
+    }
+
     fileprivate static func count(_ count: Int, _ state: JobState) -> Table.Cell {
         .init("\(count)", count == 0 ? .dim : state == .dead ? .red : .plain)
     }

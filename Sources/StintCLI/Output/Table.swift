@@ -39,7 +39,7 @@ package struct Table: Sendable {
 
     /// Columns between columns.
     private static let gap = 2
-    private static let columnMin = 6
+    private static let columnMin = 4
 
     /// The lines of the table, cut to `width` columns where that is given.
     package func lines(width: Int?, hasColors: Bool) -> [String] {

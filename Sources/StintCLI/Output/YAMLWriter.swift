@@ -3,8 +3,8 @@
 import StintWire
 
 /// Writes a JSON document as YAML 1.2 in block style.
-enum YAMLWriter {
-    static func text(_ tree: JSONTree) -> String {
+package enum YAMLWriter {
+    package static func text(_ tree: JSONTree) -> String {
         var lines: [String] = []
         append(tree, indent: 0, lead: "", to: &lines)
         return lines.joined(separator: "\n")

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension JSONCursor {
-    /// A string, its escapes undone. Lone surrogates are refused here; in payloads they stay.
+    /// A string, its escapes undone.
+    ///
+    /// Lone surrogates are refused here; in payloads they stay.
     package mutating func string() throws(JSONProblem) -> String {
         guard peek() == UInt8(ascii: "\"") else { throw unexpected("a string") }
         let range = try skipString()
@@ -111,7 +113,7 @@ extension JSONCursor {
     /// The text of a checked range between quotes.
     func decodeString(_ range: Range<Int>) throws(JSONProblem) -> String {
         guard bytes[range].contains(UInt8(ascii: "\\")) else { return text(of: range) }
-        var decoded = [UInt8]()
+        var decoded: [UInt8] = []
         decoded.reserveCapacity(range.count)
         var index = range.lowerBound
         while index < range.upperBound {

@@ -17,7 +17,8 @@ public struct JSONProblem: Error, Hashable, Sendable {
     }
 
     func inside(_ component: String) -> JSONProblem {
-        let escaped = component.utf8.contains { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }
+        let escaped =
+            component.utf8.contains { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }
             ? component.split(separator: "~", omittingEmptySubsequences: false).joined(separator: "~0")
                 .split(separator: "/", omittingEmptySubsequences: false).joined(separator: "~1")
             : component
@@ -93,8 +94,10 @@ package struct JSONCursor {
 
     // MARK: Containers
 
-    /// Reads an object whose members are all in `fields`; `member` is called with the index of each field present and must
-    /// read its value. Unknown and repeated names are refused.
+    /// Reads an object whose members are all in `fields`; `member` is called with the index of each field present and
+    /// must read its value.
+    ///
+    /// Unknown and repeated names are refused.
     package mutating func object(
         _ fields: JSONFields,
         _ member: (inout JSONCursor, _ field: Int) throws(JSONProblem) -> Void

@@ -21,6 +21,18 @@ package struct JSONFields: Sendable {
         return prefix
     }
 
+    /// Compares what comes behind the prefix of two names of the same length.
+    private func rest(of index: Int, equals name: UnsafeBufferPointer<UInt8>) -> Bool {
+        utf8[index].withUnsafeBufferPointer { candidate in
+            var position = 8
+            while position < name.count {
+                if candidate[position] != name[position] { return false }
+                position += 1
+            }
+            return true
+        }
+    }
+
     /// For error messages.
     package var list: String { names.joined(separator: ", ") }
 
@@ -29,7 +41,7 @@ package struct JSONFields: Sendable {
         let name = UnsafeBufferPointer(rebasing: cursor.bytes[range])
         let prefix = Self.prefix(of: name)
         for index in prefixes.indices
-        where prefixes[index] == prefix && utf8[index].count == name.count && utf8[index].elementsEqual(name) {
+        where prefixes[index] == prefix && utf8[index].count == name.count && rest(of: index, equals: name) {
             return index
         }
         guard name.contains(UInt8(ascii: "\\")), let decoded = try? cursor.decodeString(range) else {

@@ -2,7 +2,9 @@
 
 package import StintModel
 
-/// Writes JSON into bytes. The caller names members in order; commas are put where they belong.
+/// Writes JSON into bytes.
+///
+/// The caller names members in order; commas are put where they belong.
 package struct JSONWriter: Sendable {
     package private(set) var bytes: [UInt8] = []
     private var needsComma = false

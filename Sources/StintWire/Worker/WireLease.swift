@@ -109,7 +109,9 @@ extension WireLease {
         return (packed | packed >> 16) & 0xFFFF_FFFF
     }
 
-    /// The digits of eight values 0…15, each in its byte. Values beyond, from what was no digit, come out as some other word.
+    /// The digits of eight values 0…15, each in its byte.
+    ///
+    /// Values beyond, from what was no digit, come out as some other word.
     private static func spread(_ nibbles: UInt64) -> UInt64 {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let letters = (nibbles &+ ones &* 6) >> 4 & ones

@@ -85,7 +85,9 @@ final class ChildProcess: Sendable {
         }
     }
 
-    /// Moves data and sends signals until the child has exited and nothing more is to be expected. True: it was terminated.
+    /// Moves data and sends signals until the child has exited and nothing more is to be expected.
+    ///
+    /// True: it was terminated.
     private func attend(_ pid: pid_t, _ pump: inout ChildPump) -> Bool {
         var killAt: Double?
         var isKilled = false

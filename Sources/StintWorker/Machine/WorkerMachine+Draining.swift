@@ -4,7 +4,9 @@ import StintModel
 import StintWire
 
 extension WorkerMachine {
-    /// The worker is to stop: take no more jobs, let handlers end, give back what does not. The driver must call ``next(now:)``.
+    /// The worker is to stop: take no more jobs, let handlers end, give back what does not.
+    ///
+    /// The driver must call ``next(now:)``.
     package mutating func drain(now: Int64) {
         guard drain == nil, !hasEnded else { return }
         let cancelAt = now + settings.drainTimeout
@@ -63,7 +65,9 @@ extension WorkerMachine {
         turn.actions.append(.end(.drained(abandoned: drain?.abandoned ?? 0, unreported: unreported)))
     }
 
-    /// Says goodbye once nothing runs and everything is reported. True: it has.
+    /// Says goodbye once nothing runs and everything is reported.
+    ///
+    /// True: it has.
     mutating func leaveStep(_ turn: inout WorkerTurn) -> Bool {
         guard isDraining, running.isEmpty, unreported.isEmpty, resultsUnderWay.isEmpty else { return false }
         // A poll that may bring jobs is overtaken first: what it brings is released, not forgotten.

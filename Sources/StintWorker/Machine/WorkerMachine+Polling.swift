@@ -67,8 +67,10 @@ extension WorkerMachine {
         sendPoll(free: free, now: now, &turn)
     }
 
-    /// A poll that asks for no jobs is overtaken when there are slots. One that asks for some is overtaken only by the
-    /// order to drain: the jobs that may come in its answer are released.
+    /// A poll that asks for no jobs is overtaken when there are slots.
+    ///
+    /// One that asks for some is overtaken only by the order to drain: the jobs that may come in its answer are
+    /// released.
     private func canOvertake(_ poll: Session.PollUnderWay, free: Int) -> Bool {
         poll.request.freeSlots == 0 ? free > 0 : isDraining
     }

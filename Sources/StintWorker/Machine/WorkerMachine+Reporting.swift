@@ -76,8 +76,10 @@ extension WorkerMachine {
         if unreported.isEmpty { session.reportsSingly = false }
     }
 
-    /// The server does not read a request: one of its results may be the cause. They go one by one until it is found; that one
-    /// becomes a failure that says so, and is given up if even that is refused.
+    /// The server does not read a request: one of its results may be the cause.
+    ///
+    /// They go one by one until it is found; that one becomes a failure that says so, and is given up if even that is
+    /// refused.
     mutating func refused(_ results: [WorkerResult], _ failure: CallFailure) {
         guard results.count == 1, var result = results.first else {
             session.reportsSingly = true

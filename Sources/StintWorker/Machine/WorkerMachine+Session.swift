@@ -48,7 +48,9 @@ extension WorkerMachine {
 
     // MARK: Answers
 
-    /// A call was answered. The driver must call ``next(now:)``.
+    /// A call was answered.
+    ///
+    /// The driver must call ``next(now:)``.
     package mutating func answered(_ call: CallID, _ answer: WorkerAnswer, now: Int64) {
         switch answer {
         case .registered(let answer): registered(call, answer, now: now)
@@ -100,7 +102,9 @@ extension WorkerMachine {
 
     // MARK: Failures
 
-    /// A call has failed. The driver must call ``next(now:)``.
+    /// A call has failed.
+    ///
+    /// The driver must call ``next(now:)``.
     package mutating func failed(_ call: CallID, _ failure: CallFailure, now: Int64) {
         switch phase {
         case .registering(call, _): registrationFailed(failure, now: now)

@@ -176,7 +176,9 @@ package struct WorkerMachine: Sendable {
 
     // MARK: Events that come from handlers
 
-    /// A handler has ended. True: the driver must call ``next(now:)``.
+    /// A handler has ended.
+    ///
+    /// True: the driver must call ``next(now:)``.
     package mutating func ended(_ lease: WireLease, _ end: HandlerEnd, now: Int64) -> Bool {
         guard let handler = running.removeValue(forKey: lease) else { return false }
         jobsAreShort = now - handler.startedAt < settings.linger
@@ -222,7 +224,9 @@ package struct WorkerMachine: Sendable {
         return armedWake > waitsUntil
     }
 
-    /// A handler says how far it is. True: the driver must call ``next(now:)``.
+    /// A handler says how far it is.
+    ///
+    /// True: the driver must call ``next(now:)``.
     package mutating func progressed(_ lease: WireLease, _ progress: JobProgress) -> Bool {
         guard running[lease] != nil else { return false }
         running[lease]?.progress = progress

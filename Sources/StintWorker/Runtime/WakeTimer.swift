@@ -2,8 +2,10 @@
 
 import NIOCore
 
-/// Raises a signal at a time. A timer that is set to an earlier time than needed is left: a turn too many does no harm, and
-/// timers are set thousands of times a second.
+/// Raises a signal at a time.
+///
+/// A timer that is set to an earlier time than needed is left: a turn too many does no harm, and timers are set
+/// thousands of times a second.
 struct WakeTimer {
     private let loop: any EventLoop
     private let signal: WakeSignal

@@ -23,7 +23,9 @@ import Darwin
 final class WorkerRuntime: Sendable {
     private struct Shared: Sendable {
         var machine: WorkerMachine
-        /// To be cancelled where need be. Handlers that end at once are never in it.
+        /// To be cancelled where need be.
+        ///
+        /// Handlers that end at once are never in it.
         var handlers: [WireLease: RunningHandler] = [:]
     }
 
@@ -90,7 +92,9 @@ final class WorkerRuntime: Sendable {
         try conclude(end)
     }
 
-    /// The loop. Nil when the task was cancelled.
+    /// The loop.
+    ///
+    /// Nil when the task was cancelled.
     private func conduct(
         _ link: any WorkerLink,
         _ loop: any EventLoop,

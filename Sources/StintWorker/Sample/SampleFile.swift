@@ -8,7 +8,9 @@ import Musl
 import Darwin
 #endif
 
-/// A temporary file that is gone when its use ends, however it ends. Its calls block.
+/// A temporary file that is gone when its use ends, however it ends.
+///
+/// Its calls block.
 enum SampleFile {
     /// Writes chunks, then reads them back; `goOn` hears how far it is and may end it.
     static func writeAndRead(
