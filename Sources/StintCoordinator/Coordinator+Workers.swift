@@ -56,50 +56,100 @@ extension Coordinator {
     package func poll(_ id: WorkerID, _ poll: Poll) async throws(ServiceError) -> PollResult {
         let capabilities = try await knownCapabilities(of: id)
         let undelivered = try await undelivered(of: id, poll)
-        let (statuses, renewal): ([ReportStatus], RenewReceipt)
+        let concurrency = concurrencies.withLock { $0[id] } ?? poll.freeSlots
+        let freeSlots = min(poll.freeSlots, concurrency)
+        let jobs = await dispatcher.takeAtOnce(id, capabilities: capabilities, freeSlots: freeSlots)
+        let applied: Applied
         do throws(ServiceError) {
-            (statuses, renewal) = try await renew(id, reports: poll.reports, undelivered: undelivered)
+            applied = try await apply(poll, of: id, undelivered: undelivered, jobs: jobs)
         } catch {
             dispatcher.restoreUndelivered(undelivered, of: id)
+            if !jobs.isEmpty { _ = await dispatcher.settleAtOnce(nil, of: jobs, session: id) }
             throw error
         }
+        if !jobs.isEmpty {
+            let granted = await dispatcher.settleAtOnce(applied.leased, of: jobs, session: id)
+            if !granted.isEmpty {
+                let news = dispatcher.newsAtOnce(id, applied.renewal)
+                return PollResult(
+                    jobs: granted,
+                    cancelled: news.cancelled,
+                    statuses: applied.statuses,
+                    isDraining: news.isDraining
+                )
+            }
+        }
+        return await park(poll, of: id, capabilities, freeSlots: freeSlots, applied)
+    }
+
+    private func park(
+        _ poll: Poll,
+        of id: WorkerID,
+        _ capabilities: Capabilities,
+        freeSlots: Int,
+        _ applied: Applied
+    ) async -> PollResult {
         let wait = poll.wait ?? settings.pollWait
-        let concurrency = concurrencies.withLock { $0[id] } ?? poll.freeSlots
         let outcome = await dispatcher.poll(
             id,
             capabilities: capabilities,
-            freeSlots: min(poll.freeSlots, concurrency),
+            freeSlots: freeSlots,
             deadline: environment.time.now() + wait.count * 1_000_000,
-            renewal: renewal
+            renewal: applied.renewal
         )
         return PollResult(
             jobs: outcome.jobs,
             cancelled: outcome.cancelled,
-            statuses: statuses,
+            statuses: applied.statuses,
             isDraining: outcome.isDraining
         )
     }
 
-    /// One transaction: reports first, so that their jobs count as ended for all that follows.
-    private func renew(
-        _ id: WorkerID,
-        reports: [(token: LeaseToken?, ending: Ending)],
-        undelivered: [LeaseToken]
-    ) async throws(ServiceError) -> ([ReportStatus], RenewReceipt) {
-        let known = reports.compactMap { report in
-            report.token.map { ReportRequest.Report(token: $0, ending: report.ending, random: environment.random()) }
-        }
+    /// What became of what a poll told.
+    private struct Applied {
+        /// One per report, in order.
+        var statuses: [ReportStatus]
+        var renewal: RenewReceipt
+        /// Of the jobs that were taken for it.
+        var leased: LeaseReceipt?
+    }
+
+    /// One transaction: reports first, so that their jobs count as ended for all that follows, leases last.
+    private func apply(
+        _ poll: Poll,
+        of id: WorkerID,
+        undelivered: [LeaseToken],
+        jobs: [ReadyJob]
+    ) async throws(ServiceError) -> Applied {
+        let reports = reports(poll.reports)
         var commands: [RecordCommand] = []
-        if !known.isEmpty { commands.append(.report(ReportRequest(session: id, reports: known))) }
+        if !reports.isEmpty { commands.append(.report(ReportRequest(session: id, reports: reports))) }
         if !undelivered.isEmpty { commands.append(.release(id, undelivered, random: environment.random())) }
         commands.append(.renew(RenewRequest(session: id, lease: settings.lease)))
-        let answers = try await perform(commands, .urgent)
-        guard case .renewed(let renewal) = answers.last, let renewal else { throw .sessionLost }
-        guard case .reported(let statuses) = answers.first else {
-            return (reports.map { _ in .leaseLost }, renewal)
+        if !jobs.isEmpty { commands.append(dispatcher.leaseCommand(jobs, to: id)) }
+        var statuses: [ReportStatus] = []
+        var renewal: RenewReceipt?
+        var leased: LeaseReceipt?
+        for answer in try await perform(commands, .urgent) {
+            switch answer {
+            case .reported(let reported): statuses = reported ?? []
+            case .renewed(let receipt): renewal = receipt
+            case .leased(let receipt): leased = receipt
+            default: break
+            }
         }
-        guard let statuses else { throw .sessionLost }
-        return (Self.aligned(statuses, to: reports.map { $0.token != nil }), renewal)
+        guard let renewal else { throw .sessionLost }
+        return Applied(
+            statuses: Self.aligned(statuses, to: poll.reports.map { $0.token != nil }),
+            renewal: renewal,
+            leased: leased
+        )
+    }
+
+    private func reports(_ told: [(token: LeaseToken?, ending: Ending)]) -> [ReportRequest.Report] {
+        told.compactMap { report in
+            report.token.map { ReportRequest.Report(token: $0, ending: report.ending, random: environment.random()) }
+        }
     }
 
     /// Puts the statuses of known tokens back to where the reports stood.
@@ -133,10 +183,7 @@ extension Coordinator {
         _ id: WorkerID,
         _ reports: [(token: LeaseToken?, ending: Ending)]
     ) async throws(ServiceError) -> [ReportStatus] {
-        let known = reports.compactMap { report in
-            report.token.map { ReportRequest.Report(token: $0, ending: report.ending, random: environment.random()) }
-        }
-        let answer = try await perform(.report(ReportRequest(session: id, reports: known)), .urgent)
+        let answer = try await perform(.report(ReportRequest(session: id, reports: self.reports(reports))), .urgent)
         guard case .reported(let statuses) = answer, let statuses else { throw .sessionLost }
         return Self.aligned(statuses, to: reports.map { $0.token != nil })
     }

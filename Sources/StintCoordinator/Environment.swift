@@ -38,11 +38,12 @@ package struct ServiceEnvironment: Sendable {
     package init(
         logger: Logger,
         time: any TimeSource = SystemTimeSource(),
-        random: @escaping @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) }
+        random: (@Sendable () -> UInt64)? = nil
     ) {
         self.logger = logger
         self.time = time
-        self.random = random
+        let bits = RandomBits()
+        self.random = random ?? { bits.next() }
     }
 }
 

@@ -126,7 +126,21 @@ package final class Recorder: Service {
         } onGracefulShutdown: {
             self.close()
         }
+        refuseRest()
         await store.close()
+    }
+
+    /// After a cancellation something may still wait: its senders must not wait for ever.
+    private func refuseRest() {
+        let rest = state.withLock { state in
+            state.isClosed = true
+            defer {
+                state.urgent = Room()
+                state.normal = Room()
+            }
+            return Array(state.urgent.requests) + Array(state.normal.requests)
+        }
+        for request in rest { request.continuation.resume(returning: .failure(.stopping)) }
     }
 
     /// Takes nothing more; what waits is still written.

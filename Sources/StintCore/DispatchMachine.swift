@@ -282,6 +282,31 @@ package struct DispatchMachine: Sendable {
         return (.waiting, [])
     }
 
+    // MARK: The short way
+
+    /// Whether a poll that arrives from this session may be given jobs before it is parked.
+    ///
+    /// Only where that comes to the same as parking it: nobody else waits, so the session is the least recently assigned
+    /// of those who ask, and no older poll of its own is here.
+    package func canServeAtOnce(_ id: WorkerID) -> Bool {
+        guard candidates.isEmpty, !isStopping, let session = sessions[id] else { return false }
+        return session.current == nil && !session.isDraining
+    }
+
+    /// The record has leased jobs to a poll that was never parked.
+    package mutating func servedAtOnce(_ id: WorkerID, _ granted: [LeaseToken]) {
+        guard sessions[id] != nil, !granted.isEmpty else { return }
+        assignments += UInt64(granted.count)
+        sessions[id]?.lastAssigned = assignments
+        sessions[id]?.unconfirmed.formUnion(granted)
+    }
+
+    /// Takes in what a renewal told of a session whose poll is answered without being parked.
+    package mutating func note(cancelled: [LeaseToken], isDraining: Bool, for id: WorkerID) {
+        sessions[id]?.cancelled = Set(cancelled)
+        if isDraining { sessions[id]?.isDraining = true }
+    }
+
     // MARK: Keeping order
 
     private mutating func answerCurrentUnlessLeasing(of id: WorkerID) -> [Action] {

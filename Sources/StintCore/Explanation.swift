@@ -22,6 +22,11 @@ package struct Explanation: Hashable, Sendable {
     package var isRunnable: Bool
     package var reasons: [Reason]
 
+    package init(isRunnable: Bool, reasons: [Reason]) {
+        self.isRunnable = isRunnable
+        self.reasons = reasons
+    }
+
     /// - Parameters:
     ///   - sessions: The live worker sessions.
     ///   - queuePausedBy: Who paused the job's queue, nil when it is not paused.

@@ -63,6 +63,7 @@ extension BatchWriter {
             at: now,
             worker: worker
         )
+        let jobSeq = row.int64(12)
         row.reset()
         if inlinePayload == nil { job.payload = try blob(of: grant.jobID, kind: .payload) ?? [] }
 
@@ -71,7 +72,7 @@ extension BatchWriter {
         update.add(Int64(bitPattern: grant.nonce))
         update.add(now.milliseconds)
         update.add((now + job.timeout).milliseconds)
-        update.add(grant.jobID)
+        update.add(jobSeq)
         guard try update.run() == 1 else { return .notAvailable }
         note(change)
         receipt.granted.append(job)
@@ -136,6 +137,8 @@ extension BatchWriter {
         var worker: Int64
         var startedAt: Timestamp
         var createdAt: Timestamp
+        /// Its row.
+        var seq: Int64
     }
 
     /// The job if this token is its current lease.
@@ -172,7 +175,8 @@ extension BatchWriter {
                 nonce: UInt64(bitPattern: row.int64(3)),
                 worker: row.int64(4),
                 startedAt: row.time(15),
-                createdAt: row.time(16)
+                createdAt: row.time(16),
+                seq: row.int64(17)
             )
         } ?? nil
     }
@@ -184,6 +188,7 @@ extension BatchWriter {
             try complete(held, ending)
         } else {
             try write(effect, of: held)
+            if effect.state == .dead { try insertDeadLetter(effect, of: held) }
             try remember(effect, of: held, isReported: isReported)
         }
         note(
@@ -215,7 +220,7 @@ extension BatchWriter {
         let update = statements.complete
         update.add(now.milliseconds)
         update.add(result)
-        update.add(held.job.id)
+        update.add(held.seq)
         update.add(held.job.attempt)
         update.add(Int64(bitPattern: held.nonce))
         try expectOne(try update.run())
@@ -232,10 +237,20 @@ extension BatchWriter {
         update.add(effect.state.isTerminal ? now.milliseconds : nil)
         update.add(effect.cause.map { Int64($0.rawValue) })
         update.add(effect.fingerprint)
-        update.add(held.job.id)
+        update.add(held.seq)
         update.add(held.job.attempt)
         update.add(Int64(bitPattern: held.nonce))
         try expectOne(try update.run())
+    }
+
+    private func insertDeadLetter(_ effect: EndingEffect, of held: HeldJob) throws {
+        let insert = try statements(WriterSQL.insertDeadLetter)
+        insert.add(held.job.id)
+        insert.add(now.milliseconds)
+        insert.add(try laneID(held.job.lane))
+        insert.add(effect.cause?.rawValue ?? DeadCause.attemptsExhausted.rawValue)
+        insert.add(effect.fingerprint ?? "")
+        try insert.run()
     }
 
     private func remember(_ effect: EndingEffect, of held: HeldJob, isReported: Bool) throws {

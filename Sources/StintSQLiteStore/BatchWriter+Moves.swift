@@ -18,6 +18,8 @@ extension BatchWriter {
         var worker: Int64?
         var nonce: UInt64
         var cancelRequested: Bool
+        /// Its row.
+        var seq: Int64
     }
 
     func movableJob(_ id: JobID) throws -> MovableJob? {
@@ -36,7 +38,8 @@ extension BatchWriter {
                 startedAt: row.timeOrNil(6),
                 worker: row.int64OrNil(7),
                 nonce: UInt64(bitPattern: row.int64(8)),
-                cancelRequested: row.int(9) == 1
+                cancelRequested: row.int(9) == 1,
+                seq: row.int64(10)
             )
         }
     }
@@ -62,7 +65,8 @@ extension BatchWriter {
         let update = try statements(WriterSQL.moveWaiting)
         update.add(state.rawValue)
         update.add(state.isTerminal ? now.milliseconds : nil)
-        update.add(job.id)
+        update.add(state.rawValue)
+        update.add(job.seq)
         update.add(job.state.rawValue)
         try update.run()
         noteMove(job, to: state)
@@ -116,7 +120,7 @@ extension BatchWriter {
     private func requestCancel(_ job: MovableJob) throws {
         guard !job.cancelRequested, let seq = job.worker else { return }
         let update = try statements(WriterSQL.requestCancel)
-        update.add(job.id)
+        update.add(job.seq)
         try update.run()
         let token = LeaseToken(jobID: job.id, attempt: job.attempt, nonce: job.nonce)
         batch.notices.append(.cancelRequested(try session(seq: seq).id, token))
@@ -131,7 +135,7 @@ extension BatchWriter {
             let update = try statements(WriterSQL.runNow)
             update.add(now.milliseconds)
             update.add(ServingOrder.key(runAt: now, priority: job.priority))
-            update.add(id)
+            update.add(job.seq)
             try update.run()
             noteMove(job, to: .available, runAt: now)
         case .blocked, .available, .running, .completed:
@@ -146,8 +150,9 @@ extension BatchWriter {
         update.add(state.rawValue)
         update.add(runAt.milliseconds)
         update.add(ServingOrder.key(runAt: runAt, priority: job.priority))
-        update.add(job.id)
+        update.add(job.seq)
         try update.run()
+        if job.state == .dead { try deleteDeadLetter(job.id) }
         noteMove(job, to: state, runAt: runAt)
     }
 
@@ -167,12 +172,22 @@ extension BatchWriter {
             deleteTag.add(job.id)
             try deleteTag.run()
         }
-        for sql in [WriterSQL.deleteBlobs, WriterSQL.deleteAttempts, WriterSQL.deleteJob] {
+        if job.state == .dead { try deleteDeadLetter(job.id) }
+        for sql in [WriterSQL.deleteBlobs, WriterSQL.deleteAttempts] {
             let delete = try statements(sql)
             delete.add(job.id)
             try delete.run()
         }
+        let delete = try statements(WriterSQL.deleteJob)
+        delete.add(job.seq)
+        try delete.run()
         noteMove(job, to: nil)
+    }
+
+    private func deleteDeadLetter(_ id: JobID) throws {
+        let delete = try statements(WriterSQL.deleteDeadLetter)
+        delete.add(id)
+        try delete.run()
     }
 
     private func answer(_ id: JobID) throws -> RecordAnswer {
@@ -253,10 +268,7 @@ extension BatchWriter {
 
     func prune(retention: Milliseconds, limit: Int) throws -> RecordAnswer {
         let before = (now - retention).milliseconds
-        let find = try statements(WriterSQL.finishedBefore)
-        find.add(before)
-        find.add(limit)
-        let ids = try find.all { try $0.id(0) }
+        let ids = try prunable(before: before, limit: limit)
         for id in ids {
             if let job = try movableJob(id) { try remove(job) }
         }
@@ -270,5 +282,18 @@ extension BatchWriter {
         pruneKeys.add(now.milliseconds)
         try pruneKeys.run()
         return .count(ids.count)
+    }
+
+    /// Jobs that ended at `before` or earlier; dead letters stay.
+    private func prunable(before: Int64, limit: Int) throws -> [JobID] {
+        var ids: [JobID] = []
+        for state in [JobState.completed, .cancelled, .expired] where ids.count < limit {
+            let find = try statements(WriterSQL.finishedBefore)
+            find.add(state.rawValue)
+            find.add(before)
+            find.add(limit - ids.count)
+            ids += try find.all { try $0.id(0) }
+        }
+        return ids
     }
 }

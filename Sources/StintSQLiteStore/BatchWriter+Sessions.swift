@@ -52,7 +52,7 @@ extension BatchWriter {
         let update = try statements(WriterSQL.saveProgress)
         update.add(progress.progress.percent)
         update.add(progress.progress.message)
-        update.add(progress.token.jobID)
+        update.add(held.seq)
         try update.run()
     }
 

@@ -48,7 +48,12 @@ extension JobReader {
         let from = "SELECT \(summaryColumns) FROM jobs j JOIN lanes l ON l.id = j.lane"
         switch walk {
         case .everything: return ("\(from) WHERE \(isNewer) ORDER BY j.id DESC", bounds)
-        case .dead: return ("\(from) WHERE j.state = 5 AND \(isNewer) ORDER BY j.id DESC", bounds)
+        case .dead:
+            let sql = """
+                SELECT \(summaryColumns) FROM dead_letters d JOIN jobs j ON j.id = d.job_id JOIN lanes l ON l.id = j.lane
+                WHERE d.job_id < ? AND d.job_id < ? ORDER BY d.job_id DESC
+                """
+            return (sql, bounds)
         case .running: return ("\(from) WHERE j.state = 3 AND \(isNewer) ORDER BY j.id DESC", bounds)
         case .tag(let tag):
             let sql = """
@@ -167,12 +172,12 @@ extension JobReader {
 
     static let deadGroups = """
         SELECT fingerprint, lane, cause, count(*) AS jobs, min(finished_at) AS first, max(finished_at) AS last
-        FROM jobs WHERE state = 5 GROUP BY fingerprint, lane, cause
+        FROM dead_letters GROUP BY fingerprint, lane, cause
         """
 
     static let deadGroupOfJob = """
         SELECT fingerprint, lane, cause, 1 AS jobs, finished_at AS first, finished_at AS last
-        FROM jobs WHERE id = ? AND state = 5
+        FROM dead_letters WHERE job_id = ?
         """
 
     func deadLetterGroups(_ filter: DeadLetterFilter, limit: Int) throws -> [DeadLetterGroup] {
@@ -212,12 +217,11 @@ extension JobReader {
     /// Adds the words of the group's newest member.
     private func withExample(_ group: DeadLetterGroup) throws -> DeadLetterGroup {
         let sql = """
-            SELECT a.error_type, a.error_message FROM jobs j JOIN lanes l ON l.id = j.lane
-              JOIN attempts a ON a.job_id = j.id AND a.attempt = j.attempt
-            WHERE j.state = 5 AND j.fingerprint IS ? AND l.name = ? ORDER BY j.finished_at DESC LIMIT 1
+            SELECT a.error_type, a.error_message FROM dead_letters d JOIN lanes l ON l.id = d.lane
+              JOIN attempts a ON a.job_id = d.job_id
+            WHERE d.fingerprint = ? AND l.name = ? ORDER BY d.finished_at DESC, a.attempt DESC LIMIT 1
             """
-        let fingerprint = group.fingerprint.isEmpty ? nil : group.fingerprint
-        guard let row = try Row.fetchOne(db, cached: sql, arguments: [fingerprint, group.name]) else { return group }
+        guard let row = try Row.fetchOne(db, cached: sql, arguments: [group.fingerprint, group.name]) else { return group }
         var group = group
         group.errorType = row["error_type"] ?? ""
         group.message = row["error_message"] ?? ""

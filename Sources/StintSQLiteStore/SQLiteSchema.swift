@@ -10,7 +10,10 @@ import GRDB
 ///   first try costs one row. `attempts` holds ended attempts, except the one that completed the job: that is the job's row.
 /// - A lane (queue, name) is interned: a small number in every row and index.
 /// - Payloads and results above `SQLiteJobStore.inlineMax` bytes stand in `blobs`, so that state changes do not rewrite them.
-/// - Every index is partial to the states that need it; a completed job stands in one only.
+/// - Few indexes depend on the state, each partial to the states that need it: every change of state must look at all of
+///   them. What only dead letters need stands in a table of its own.
+/// - `jobs` has a row number of its own, and updates go by it: by any other key SQLite first collects the rows to update
+///   in a temporary table, which costs more than the update.
 /// - `queue_counts` is kept up in the transactions: nothing is ever counted by scanning.
 enum SQLiteSchema {
     static let steps: [String] = [
@@ -22,23 +25,24 @@ enum SQLiteSchema {
           queue TEXT NOT NULL, state INTEGER NOT NULL, jobs INTEGER NOT NULL,
           PRIMARY KEY (queue, state)) STRICT, WITHOUT ROWID;
         CREATE TABLE jobs (
-          id BLOB PRIMARY KEY, lane INTEGER NOT NULL, state INTEGER NOT NULL, order_key INTEGER NOT NULL,
+          seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, lane INTEGER NOT NULL, state INTEGER NOT NULL, order_key INTEGER NOT NULL,
           run_at INTEGER NOT NULL, created_at INTEGER NOT NULL, priority INTEGER NOT NULL,
           attempt INTEGER NOT NULL, failures INTEGER NOT NULL, losses INTEGER NOT NULL,
           max_attempts INTEGER NOT NULL, max_losses INTEGER NOT NULL, timeout_ms INTEGER NOT NULL,
           cancel_requested INTEGER NOT NULL, start_by INTEGER, previous_delay INTEGER,
           worker INTEGER, nonce INTEGER, started_at INTEGER, deadline INTEGER, finished_at INTEGER,
           cause INTEGER, fingerprint TEXT, payload BLOB, result BLOB, retry TEXT, tags TEXT, metadata BLOB,
-          traceparent TEXT, progress_percent REAL, progress_message TEXT) STRICT, WITHOUT ROWID;
+          traceparent TEXT, progress_percent REAL, progress_message TEXT) STRICT;
         CREATE INDEX jobs_available ON jobs (lane, order_key, id) WHERE state = 2;
         CREATE INDEX jobs_scheduled ON jobs (run_at) WHERE state = 1;
-        CREATE INDEX jobs_running ON jobs (worker, deadline) WHERE state = 3;
-        CREATE INDEX jobs_cancelling ON jobs (worker) WHERE state = 3 AND cancel_requested = 1;
-        CREATE INDEX jobs_start_by ON jobs (start_by) WHERE start_by IS NOT NULL AND state <= 2;
-        CREATE INDEX jobs_finished ON jobs (finished_at) WHERE state IN (4, 6, 7);
-        CREATE INDEX jobs_dead ON jobs (finished_at) WHERE state = 5;
-        CREATE INDEX jobs_dead_groups ON jobs (fingerprint, lane, cause, finished_at) WHERE state = 5;
-        CREATE INDEX jobs_dead_ids ON jobs (id) WHERE state = 5;
+        CREATE INDEX jobs_running ON jobs (worker, cancel_requested, deadline) WHERE state = 3;
+        CREATE INDEX jobs_ended ON jobs (state, finished_at) WHERE state >= 4;
+        CREATE INDEX jobs_start_by ON jobs (start_by) WHERE start_by IS NOT NULL;
+        CREATE TABLE dead_letters (
+          job_id BLOB PRIMARY KEY, finished_at INTEGER NOT NULL, lane INTEGER NOT NULL, cause INTEGER NOT NULL,
+          fingerprint TEXT NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE INDEX dead_letters_by_age ON dead_letters (finished_at, job_id, lane, cause, fingerprint);
+        CREATE INDEX dead_letters_by_group ON dead_letters (fingerprint, lane, cause, finished_at);
         CREATE TABLE blobs (
           job_id BLOB NOT NULL, kind INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY (job_id, kind)) STRICT;
         CREATE TABLE job_tags (

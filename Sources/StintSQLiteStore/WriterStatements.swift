@@ -29,40 +29,40 @@ enum WriterSQL {
     /// What a lease needs to know.
     static let jobToLease = """
         SELECT state, lane, attempt, start_by, timeout_ms, max_attempts, created_at, run_at, priority, payload, metadata,
-          traceparent
+          traceparent, seq
         FROM jobs WHERE id = ?
         """
     static let blob = "SELECT content FROM blobs WHERE job_id = ? AND kind = ?"
-    /// In: worker, nonce, started_at, deadline, id.
+    /// In: worker, nonce, started_at, deadline, seq.
     ///
     /// Only an available job is leased; `start_by` concerns the first start only.
     static let lease = """
         UPDATE jobs SET state = 3, attempt = attempt + 1, worker = ?, nonce = ?, started_at = ?, deadline = ?,
           start_by = NULL
-        WHERE id = ? AND state = 2
+        WHERE seq = ? AND state = 2
         """
 
     /// What the rules need to know of a job, and who holds it.
     static let jobToEnd = """
         SELECT state, lane, attempt, nonce, worker, failures, losses, max_attempts, max_losses, retry, previous_delay,
-          run_at, priority, timeout_ms, cancel_requested, started_at, created_at
+          run_at, priority, timeout_ms, cancel_requested, started_at, created_at, seq
         FROM jobs WHERE id = ?
         """
-    /// In: finished_at, result, id, attempt, nonce.
+    /// In: finished_at, result, seq, attempt, nonce.
     ///
     /// The fence: only the current lease completes.
     static let complete = """
         UPDATE jobs SET state = 4, finished_at = ?, result = ?, deadline = NULL, cancel_requested = 0
-        WHERE id = ? AND state = 3 AND attempt = ? AND nonce = ?
+        WHERE seq = ? AND state = 3 AND attempt = ? AND nonce = ?
         """
-    /// In: the effect, then id, attempt, nonce.
+    /// In: the effect, then seq, attempt, nonce.
     ///
     /// The fence again.
     static let end = """
         UPDATE jobs SET state = ?, run_at = ?, order_key = ?, failures = ?, losses = ?, previous_delay = ?,
           finished_at = ?, cause = ?, fingerprint = ?, worker = NULL, nonce = NULL, deadline = NULL,
           cancel_requested = 0, progress_percent = NULL, progress_message = NULL
-        WHERE id = ? AND state = 3 AND attempt = ? AND nonce = ?
+        WHERE seq = ? AND state = 3 AND attempt = ? AND nonce = ?
         """
     static let insertAttempt = """
         INSERT INTO attempts (job_id, attempt, worker, worker_id, worker_name, nonce, started_at, ended_at, outcome,
@@ -89,47 +89,56 @@ enum WriterSQL {
     static let liveSessions = "SELECT seq FROM sessions WHERE ended_at IS NULL ORDER BY seq"
     static let jobsOfSession = "SELECT id FROM jobs WHERE state = 3 AND worker = ? ORDER BY deadline, id"
     static let cancelledOfSession = """
-        SELECT id, attempt, nonce FROM jobs WHERE state = 3 AND cancel_requested = 1 AND worker = ? ORDER BY id
+        SELECT id, attempt, nonce FROM jobs WHERE state = 3 AND worker = ? AND cancel_requested = 1 ORDER BY id
         """
     static let overdueOfSession = """
-        SELECT id FROM jobs WHERE state = 3 AND worker = ? AND deadline <= ? ORDER BY deadline, id LIMIT ?
+        SELECT id FROM jobs WHERE state = 3 AND worker = ? AND cancel_requested IN (0, 1) AND deadline <= ?
+        ORDER BY deadline, id LIMIT ?
         """
-    static let saveProgress = "UPDATE jobs SET progress_percent = ?, progress_message = ? WHERE id = ? AND state = 3"
+    static let saveProgress = "UPDATE jobs SET progress_percent = ?, progress_message = ? WHERE seq = ? AND state = 3"
 
     static let dueJobs = "SELECT id FROM jobs WHERE state = 1 AND run_at <= ? ORDER BY run_at, id LIMIT ?"
     static let lateJobs = """
-        SELECT id FROM jobs WHERE start_by IS NOT NULL AND state <= 2 AND start_by < ? ORDER BY start_by, id LIMIT ?
+        SELECT id FROM jobs WHERE start_by IS NOT NULL AND start_by < ? ORDER BY start_by, id LIMIT ?
         """
     static let jobToMove = """
-        SELECT state, lane, attempt, priority, created_at, run_at, started_at, worker, nonce, cancel_requested
+        SELECT state, lane, attempt, priority, created_at, run_at, started_at, worker, nonce, cancel_requested,
+          seq
         FROM jobs WHERE id = ?
         """
-    /// In: state, finished_at, id, state expected.
+    /// In: state, finished_at, state again, seq, state expected.
     ///
     /// For a job that waits.
-    static let moveWaiting = "UPDATE jobs SET state = ?, finished_at = ? WHERE id = ? AND state = ?"
-    static let requestCancel = "UPDATE jobs SET cancel_requested = 1 WHERE id = ? AND state = 3"
-    /// In: run_at, order_key, id.
-    static let runNow = "UPDATE jobs SET state = 2, run_at = ?, order_key = ? WHERE id = ? AND state = 1"
-    /// In: state, run_at, order_key, id.
+    static let moveWaiting = """
+        UPDATE jobs SET state = ?, finished_at = ?, start_by = iif(? >= 4, NULL, start_by) WHERE seq = ? AND state = ?
+        """
+    static let requestCancel = "UPDATE jobs SET cancel_requested = 1 WHERE seq = ? AND state = 3"
+    /// In: run_at, order_key, seq.
+    static let runNow = "UPDATE jobs SET state = 2, run_at = ?, order_key = ? WHERE seq = ? AND state = 1"
+    /// In: state, run_at, order_key, seq.
     ///
     /// Budgets start anew, the attempt number goes on.
     static let redrive = """
         UPDATE jobs SET state = ?, run_at = ?, order_key = ?, failures = 0, losses = 0, previous_delay = NULL,
           finished_at = NULL, cause = NULL, fingerprint = NULL, result = NULL, start_by = NULL, started_at = NULL
-        WHERE id = ? AND state IN (5, 6, 7)
+        WHERE seq = ? AND state IN (5, 6, 7)
         """
-    static let deleteJob = "DELETE FROM jobs WHERE id = ?"
+    static let deleteJob = "DELETE FROM jobs WHERE seq = ?"
     static let deleteBlobs = "DELETE FROM blobs WHERE job_id = ?"
     static let deleteAttempts = "DELETE FROM attempts WHERE job_id = ?"
     static let deleteTag = "DELETE FROM job_tags WHERE tag = ? AND job_id = ?"
     static let tagsOfJob = "SELECT tags FROM jobs WHERE id = ?"
 
+    /// One state at a time, so that the index gives the order.
     static let finishedBefore =
-        "SELECT id FROM jobs WHERE state IN (4, 6, 7) AND finished_at <= ? ORDER BY finished_at LIMIT ?"
+        "SELECT id FROM jobs WHERE state = ? AND state >= 4 AND finished_at <= ? ORDER BY finished_at LIMIT ?"
     static let pruneSessions = "DELETE FROM sessions WHERE ended_at IS NOT NULL AND ended_at <= ?"
     static let pruneKeys = "DELETE FROM idempotency WHERE expires_at <= ?"
-    static let deadLetters = "SELECT id, lane, cause, fingerprint FROM jobs WHERE state = 5 ORDER BY finished_at, id"
+    static let deadLetters = "SELECT job_id, lane, cause, fingerprint FROM dead_letters ORDER BY finished_at, job_id"
+    static let insertDeadLetter = """
+        INSERT INTO dead_letters (job_id, finished_at, lane, cause, fingerprint) VALUES (?, ?, ?, ?, ?)
+        """
+    static let deleteDeadLetter = "DELETE FROM dead_letters WHERE job_id = ?"
     static let pauseQueue = "INSERT OR REPLACE INTO queues (queue, paused_by, paused_at) VALUES (?, ?, ?)"
     static let resumeQueue = "DELETE FROM queues WHERE queue = ?"
     static let pausedQueues = "SELECT queue FROM queues WHERE paused_by IS NOT NULL"

@@ -20,7 +20,11 @@ class CommandLine:
 
     def __init__(self, launcher: Launcher, server: Server) -> None:
         self._launcher = launcher
-        self._settings = {"STINT_API_URL": server.api_url, "STINT_COORDINATOR_URLS": server.coordinator_url}
+        self._settings = {
+            "STINT_API_URL": server.api_url,
+            "STINT_COORDINATOR_URLS": server.coordinator_url,
+            "STINT_DATA_DIR": str(server.data_dir),
+        }
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self._launcher.run(arguments, self._settings)
@@ -114,7 +118,7 @@ def test_dead_letters_are_listed_and_redriven(
     server: Server, command_line: CommandLine, queue: str, dead_job: dict[str, Any]
 ) -> None:
     assert dead_job["id"] in command_line.done("dead-letters", "list", "--queue", queue)
-    command_line.done("dead-letters", "redrive", "--queue", queue)
+    command_line.done("dead-letters", "redrive", "--queue", queue, "--yes")
     redriven = server.api.job(dead_job["id"])
     assert (redriven["state"], outcomes(redriven)) == ("available", ["failed"])
 
@@ -144,8 +148,21 @@ def test_the_version_is_told(command_line: CommandLine) -> None:
     assert any(character.isdigit() for character in command_line.done("version"))
 
 
-def test_the_doctor_names_the_database_library(command_line: CommandLine) -> None:
-    assert "sqlite" in command_line.done("doctor").lower()
+def test_a_redrive_asks_before_it_changes_anything(
+    server: Server, command_line: CommandLine, queue: str, dead_job: dict[str, Any]
+) -> None:
+    ended = command_line.run("dead-letters", "redrive", "--queue", queue)
+    assert ended.returncode == WRONG_USAGE, "there is no terminal to ask at"
+    assert "--yes" in ended.stderr
+    assert server.api.job(dead_job["id"])["state"] == "dead"
+
+
+def test_the_doctor_looks_at_the_data_directory_and_the_database_library(
+    command_line: CommandLine, server: Server
+) -> None:
+    said = command_line.done("doctor")
+    assert str(server.data_dir) in said
+    assert "sqlite" in said.lower()
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ private func page(_ items: String..., next: String? = nil) -> StubServer.Answer 
     private func sent(_ arguments: [String], input: String = "") async throws -> String {
         try await StubServer.with(.answers(.reply(201, job("available")))) { server in
             let outcome = await stint(
-                ["submit"] + arguments + ["--api-url", server.url],
+                ["submit", "--api-url", server.url] + arguments,
                 surroundings: Surroundings(input: input)
             )
             #expect(outcome.status == 0, "\(outcome)")
@@ -138,6 +138,7 @@ private func page(_ items: String..., next: String? = nil) -> StubServer.Answer 
         #expect(try await sent(["a", #"{"b": 1.50}"#]) == #"{"name":"a","payload":{"b": 1.50}}"#)
         #expect(try await sent(["a", "12"]) == #"{"name":"a","payload":12}"#)
         #expect(try await sent(["a", "test task"]) == #"{"name":"a","payload":"test task"}"#)
+        #expect(try await sent(["--", "a", "-5"]) == #"{"name":"a","payload":-5}"#)
         #expect(try await sent(["a", "{"]) == #"{"name":"a","payload":"{"}"#)
         #expect(try await sent(["a", "-"], input: "[1]\n") == #"{"name":"a","payload":[1]}"#)
         #expect(try await sent(["a", "-"], input: "two\nlines\n") == #"{"name":"a","payload":"two\nlines"}"#)

@@ -50,9 +50,7 @@ import Testing
     }
 
     @Test func noServerIsNoReasonToCheckNothing() async throws {
-        let server = try await StubServer(.answers(.close))
-        try await server.stop()
-        let outcome = await stint("doctor", "--data-dir", "/dev/null", "--api-url", server.url)
+        let outcome = await stint("doctor", "--data-dir", "/dev/null", "--api-url", "http://127.0.0.1:1")
         #expect(outcome.status == 1)
         #expect(outcome.output.contains("data directory: it is no directory"))
         #expect(outcome.output.contains("stint serve"))

@@ -36,7 +36,7 @@ import Testing
 
     @Test func textFromAServerCannotSteerTheTerminal() {
         let table = Table([.init("A")], rows: [[.init("a\u{1B}[31mb\r\nc\u{9B}d\u{202E}e")]])
-        #expect(table.lines(width: nil, hasColors: false)[1] == "a\u{FFFD}[31mb c\u{FFFD}d\u{FFFD}e")
+        #expect(table.lines(width: nil, hasColors: false)[1] == "a\u{FFFD}[31mb  c\u{FFFD}d\u{FFFD}e")
     }
 }
 

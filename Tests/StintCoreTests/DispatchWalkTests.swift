@@ -194,7 +194,8 @@ private struct DispatchWalk {
     mutating func finish() {
         carryOut(bench.machine.stop(), "stop")
         while !inFlight.isEmpty { settle() }
-        expect(open.isEmpty, "every poll is answered: \(open)")
+        let unanswered = open
+        expect(unanswered.isEmpty, "every poll is answered: \(unanswered)")
     }
 }
 

@@ -10,7 +10,8 @@ struct SubmitCommand: AsyncParsableCommand {
         abstract: "Submit a job.",
         discussion: """
             PAYLOAD is sent as it is when it is JSON, else as a JSON string: stint submit greet world sends "world". \
-            A dash reads it from the standard input.
+            A dash reads it from the standard input; one that begins with a dash stands behind --, as in \
+            stint submit greet -- -5.
 
             With --wait or --watch the exit status is 0 when the job completed and 1 when it ended otherwise.
             """
@@ -25,7 +26,7 @@ struct SubmitCommand: AsyncParsableCommand {
     @Option(help: "The queue it goes to. (default: default)")
     var queue: String?
 
-    @Option(help: "From -100 to 100; each step is one minute of head start.")
+    @Option(parsing: .unconditional, help: "From -100 to 100; each step is one minute of head start.")
     var priority: Int?
 
     @Option(help: ArgumentHelp("Do not run it before this long has passed: 90, 30s, 5m, 2h, 7d.", valueName: "time"))

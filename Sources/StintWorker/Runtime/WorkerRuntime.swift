@@ -18,7 +18,7 @@ import Darwin
 
 /// Drives a ``WorkerMachine``: makes the calls it asks for, starts and cancels handlers, tells it what happens.
 ///
-/// All calls are made on one thread of its own; handlers run on the threads that Swift's tasks share. One loop, on that
+/// All calls are made on a thread that no handler uses; handlers run on the threads that Swift's tasks share. One loop, on that
 /// thread, carries out what the machine wants: what happens elsewhere only changes the machine and wakes the loop.
 final class WorkerRuntime: Sendable {
     private struct Shared: Sendable {
@@ -70,10 +70,13 @@ final class WorkerRuntime: Sendable {
 
     // MARK: Running
 
+    /// The thread of all that the workers of this process say to coordinators. It stays when they have gone: connections that
+    /// close may have something to do on it yet.
+    private static let thread = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
     func run() async throws(WorkerError) {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let loop = group.next()
-        let link = makeLink(group)
+        let loop = Self.thread.next()
+        let link = makeLink(Self.thread)
         let end = await withTaskExecutorPreference(LoopExecutor(loop)) {
             await withTaskCancellationHandler {
                 await withDiscardingTaskGroup { calls in
@@ -87,8 +90,6 @@ final class WorkerRuntime: Sendable {
         }
         cancelEverything()
         await link.shutdown()
-        // It fails only where it was shut down before.
-        try? await group.shutdownGracefully()
         try conclude(end)
     }
 
