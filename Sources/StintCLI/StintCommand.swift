@@ -2,7 +2,6 @@
 
 package import ArgumentParser
 import StintClient
-import StintServer
 import StintWire
 
 /// The root of the command line.
@@ -37,7 +36,6 @@ package struct StintCommand: AsyncParsableCommand {
 extension StintCommand {
     /// Runs the command that the arguments name and gives the status to end with.
     package static func run(_ arguments: [String]) async -> Int32 {
-        if Console.current.setting("STINT_X_LOOPS") == "1" { EventLoopExecutor.install() }
         do {
             var command = try parseAsRoot(arguments)
             if var command = command as? any AsyncParsableCommand {

@@ -60,8 +60,8 @@ private struct DispatchWalk {
         }
     }
 
-    mutating func expect(_ condition: Bool, _ claim: @autoclosure () -> String) {
-        if !condition { broken.append(claim()) }
+    mutating func expect(_ condition: Bool, _ claim: String) {
+        if !condition { broken.append(claim) }
     }
 
     mutating func park(_ session: Int) {
@@ -75,7 +75,6 @@ private struct DispatchWalk {
             session, free: Self.slots(session), names: Self.names(session), deadline: now + Int64(random.int(1...100)))
         if let older { expect(actions.first == .answerEmpty(older), "a superseded poll is answered at once") }
         carryOut(actions, "park")
-        isDraining = isDraining.filter { bench.machine.knows(worker($0)) }
     }
 
     mutating func assign(count: Int) {

@@ -48,7 +48,7 @@ struct ExplanationTests {
 
     @Test func aJobThatAFreeWorkerCouldTakeIsRunnable() {
         let explanation = Self.explain(Self.job(.available), [Self.worker()])
-        #expect(explanation == Explanation(isRunnable: true, reasons: []))
+        #expect(explanation.isRunnable && explanation.reasons.isEmpty)
     }
 
     @Test(arguments: [JobState.completed, .dead, .cancelled, .expired])

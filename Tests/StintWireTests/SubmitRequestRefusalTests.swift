@@ -65,7 +65,7 @@ private func pairs(_ count: Int) -> String {
         Refusal("retry", "1"), Refusal("retry", "[]"), Refusal("retry", #"{"base_seconds":-1}"#, at: "/base_seconds"),
         Refusal("retry", #"{"base_seconds":86401}"#, at: "/base_seconds"),
         Refusal("retry", #"{"factor":0.9}"#, at: "/factor"),
-        Refusal("retry", #"{"factor":101}"#, at: "/factor"),
+        Refusal("retry", #"{"factor":1001}"#, at: "/factor"),
         Refusal("retry", #"{"cap_seconds":-1}"#, at: "/cap_seconds"),
         Refusal("retry", #"{"cap_seconds":2592001}"#, at: "/cap_seconds"),
         Refusal("retry", #"{"jitter":"some"}"#, at: "/jitter"),
@@ -132,7 +132,7 @@ private func pairs(_ count: Int) -> String {
         ("tags", "[]"),
         ("tags", "[\(long(128, "😀"))]"), ("tags", #"["é","e\u0301"]"#), ("metadata", pairs(16)),
         ("metadata", "{\(long(128, "é")):\(long(1024, "😀"))}"), ("metadata", #"{"é":"","e\u0301":"\u0000"}"#),
-        ("retry", "{}"),
+        ("retry", "{}"), ("retry", ##"{"factor":1000}"##),
         ("traceparent", "\"01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-abcdefgh\""),
     ])
     func theLimitsThemselvesAreAllowed(field: String, value: String) throws {

@@ -16,6 +16,7 @@ struct VirtualWorkers {
         var lease: Int64 = 3_000_000_000
         /// How many messages of a hundred are lost, until faults end.
         var lossPercent = 0
+        var hasOutages = false
         var faultsEnd: Int64 = 0
         /// How long the longest handlers take.
         var handlerMax: Int64 = 50_000_000
@@ -78,10 +79,8 @@ struct VirtualWorkers {
     // MARK: One event
 
     private mutating func step() throws {
-        let index = try #require(
-            queue.indices.min { (queue[$0].at, queue[$0].order) < (queue[$1].at, queue[$1].order) },
-            "seed \(plan.seed): nothing will ever happen")
-        let (at, _, event) = queue.remove(at: index)
+        let next = queue.popLast()
+        let (at, _, event) = try #require(next, "seed \(plan.seed): nothing will ever happen")
         now = max(now, at)
         switch event {
         case .turn(let worker): try turn(worker)
@@ -139,7 +138,12 @@ struct VirtualWorkers {
     // MARK: The network
 
     private var isLost: Bool {
-        mutating get { now < plan.faultsEnd && Int.random(in: 0..<100, using: &random) < plan.lossPercent }
+        mutating get {
+            guard now < plan.faultsEnd else { return false }
+            // Each eight seconds the network is away for longer than a lease.
+            let isAway = plan.hasOutages && now % 8_000_000_000 > 4_000_000_000
+            return isAway || Int.random(in: 0..<100, using: &random) < plan.lossPercent
+        }
     }
 
     private mutating func send(_ worker: Int, _ id: CallID, _ call: WorkerCall) {
@@ -180,7 +184,14 @@ struct VirtualWorkers {
 
     private mutating func schedule(_ event: Event, after delay: Int64) {
         order += 1
-        queue.append((now + max(0, delay), order, event))
+        let at = now + max(0, delay)
+        // Latest first, so that the next is at the end.
+        var (low, high) = (0, queue.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if queue[middle].at > at { low = middle + 1 } else { high = middle }
+        }
+        queue.insert((at, order, event), at: low)
     }
 
     // MARK: What must hold
@@ -210,7 +221,8 @@ struct VirtualWorkersTests {
     @Test(arguments: 0..<150 as Range<UInt64>)
     func withLossesEveryJobCompletesExactlyOnceAndNoLeaseIsOutlived(seed: UInt64) throws {
         let plan = VirtualWorkers.Plan(
-            seed: seed, lossPercent: Int(seed % 4) * 20, faultsEnd: 40_000_000_000, handlerMax: 6_000_000_000)
+            seed: seed, lossPercent: Int(seed % 4) * 20, hasOutages: seed % 2 == 0, faultsEnd: 40_000_000_000,
+            handlerMax: 6_000_000_000)
         var world = VirtualWorkers(plan)
         try world.run { $0.coordinator.isEverythingDone }
         #expect(world.coordinator.jobs.values.allSatisfy { $0.completions == 1 })
