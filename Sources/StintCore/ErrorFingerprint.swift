@@ -3,7 +3,7 @@
 package import StintModel
 
 /// Tells whether two failures are the same failure: job name, error type and the message without what varies from one
-/// occurrence to the next (numbers and long hexadecimal runs).
+/// occurrence to the next (numbers, UUIDs and long hexadecimal runs).
 package enum ErrorFingerprint {
     /// 16 hexadecimal digits: FNV-1a (Fowler, Noll, Vo) over the three parts.
     package static func of(_ error: JobError, jobName: String) -> String {
@@ -17,11 +17,20 @@ package enum ErrorFingerprint {
         return String(decoding: digits, as: UTF8.self)
     }
 
-    /// The message's first 400 bytes, every word that is a number or at least eight hexadecimal digits replaced by `#`.
+    /// The message's first 400 bytes, every UUID and every word that is a number or long hexadecimal replaced by `#`.
     static func normalised(_ message: String) -> String {
         var result: [UInt8] = []
         var word: [UInt8] = []
-        for byte in message.utf8.prefix(400) {
+        let bytes = Array(message.utf8.prefix(400))
+        var index = 0
+        while index < bytes.count {
+            let byte = bytes[index]
+            if word.isEmpty, startsWithUUID(bytes[index...]) {
+                result.append(UInt8(ascii: "#"))
+                index += 36
+                continue
+            }
+            index += 1
             if isWordByte(byte) {
                 word.append(byte)
             } else {
@@ -32,6 +41,12 @@ package enum ErrorFingerprint {
         }
         result.append(contentsOf: replaced(word))
         return String(decoding: result, as: UTF8.self)
+    }
+
+    /// 36 characters in the form of a UUID: their parts may be all letters.
+    private static func startsWithUUID(_ bytes: ArraySlice<UInt8>) -> Bool {
+        guard bytes.count >= 36 else { return false }
+        return bytes.prefix(36).withUnsafeBufferPointer { UUIDv7(utf8: $0) != nil }
     }
 
     private static func isWordByte(_ byte: UInt8) -> Bool {

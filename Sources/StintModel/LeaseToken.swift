@@ -24,6 +24,7 @@ extension LeaseToken: LosslessStringConvertible {
         guard parts.count == 3, parts[0].count == 32, parts[2].count == 16, (1...10).contains(parts[1].count),
             let high = Self.hexadecimal(parts[0].prefix(16)), let low = Self.hexadecimal(parts[0].suffix(16)),
             let nonce = Self.hexadecimal(parts[2]),
+            parts[1].allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
             let attempt = Int(String(decoding: parts[1], as: UTF8.self)), attempt > 0
         else { return nil }
         self.init(jobID: JobID(high: high, low: low), attempt: attempt, nonce: nonce)

@@ -221,7 +221,9 @@ extension JobReader {
               JOIN attempts a ON a.job_id = d.job_id
             WHERE d.fingerprint = ? AND l.name = ? ORDER BY d.finished_at DESC, a.attempt DESC LIMIT 1
             """
-        guard let row = try Row.fetchOne(db, cached: sql, arguments: [group.fingerprint, group.name]) else { return group }
+        guard let row = try Row.fetchOne(db, cached: sql, arguments: [group.fingerprint, group.name]) else {
+            return group
+        }
         var group = group
         group.errorType = row["error_type"] ?? ""
         group.message = row["error_message"] ?? ""

@@ -54,7 +54,10 @@ extension StintWorker {
             return Job(context.granted, payload: try decoder.decode(Payload.self, from: Data(context.granted.payload)))
         } catch {
             throw JobFailure(
-                "the payload is no \(Payload.self): \(error)", type: "PayloadInvalid", isRetryable: false)
+                "the payload is no \(Payload.self): \(error)",
+                type: "PayloadInvalid",
+                isRetryable: false
+            )
         }
     }
 }

@@ -9,7 +9,12 @@ import Testing
 struct BackoffTests {
     private static let retries = [1, 2, 3, 5, 11, 12, 40, 1000, 1_000_000]
 
-    private static func policy(_ jitter: RetryPolicy.Jitter, base: Double = 2, factor: Double = 2, cap: Double = 3600)
+    private static func policy(
+        _ jitter: RetryPolicy.Jitter,
+        base: Double = 2,
+        factor: Double = 2,
+        cap: Double = 3600
+    )
         -> RetryPolicy
     {
         RetryPolicy(baseSeconds: base, factor: factor, capSeconds: cap, jitter: jitter)

@@ -41,9 +41,15 @@ struct DispatchBench {
         lastPoll += 1
         return machine.park(
             DispatchMachine.Poll(
-                id: lastPoll, session: worker(number),
-                capabilities: Capabilities(queues: queues, jobNames: names), freeSlots: free, deadline: deadline,
-                cancelled: cancelled, isDraining: isDraining))
+                id: lastPoll,
+                session: worker(number),
+                capabilities: Capabilities(queues: queues, jobNames: names),
+                freeSlots: free,
+                deadline: deadline,
+                cancelled: cancelled,
+                isDraining: isDraining
+            )
+        )
     }
 
     /// Assigns one job and settles its lease; the session that got it, nil when nobody did.

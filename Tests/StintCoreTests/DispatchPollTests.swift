@@ -186,7 +186,10 @@ struct DispatchNewsTests {
         _ = bench.machine.news(for: worker(1))
         #expect(bench.park(1, cancelled: []) == [])
         #expect(bench.machine.news(for: worker(1)).cancelled == [])
-        #expect(bench.park(1, cancelled: [token(5)]) == [.answerEmpty(2), .answerEmpty(3)], "the same one again is new")
+        #expect(
+            bench.park(1, cancelled: [token(5)]) == [.answerEmpty(2), .answerEmpty(3)],
+            "the same one again is new"
+        )
     }
 
     @Test func aPollWithoutFreeSlotsHearsOfCancellations() {

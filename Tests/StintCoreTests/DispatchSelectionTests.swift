@@ -38,7 +38,9 @@ struct DispatchSelectionTests {
         var bench = DispatchBench()
         for number in 1...2 { bench.park(number, free: 4) }
         for round in 1...2 { _ = bench.machine.assign([job(round)]) }
-        for number in 1...2 { _ = bench.machine.leaseSettled(session: worker(number), granted: [token(number)], now: 0) }
+        for number in 1...2 {
+            _ = bench.machine.leaseSettled(session: worker(number), granted: [token(number)], now: 0)
+        }
         for number in 1...2 { bench.park(number, free: 4) }
         bench.park(3, free: 4)
         let actions = bench.machine.assign((11...19).map { job($0) })
@@ -46,7 +48,8 @@ struct DispatchSelectionTests {
             actions == [
                 .lease(worker(3), [job(11), job(14), job(17)]), .lease(worker(1), [job(12), job(15), job(18)]),
                 .lease(worker(2), [job(13), job(16), job(19)]),
-            ])
+            ]
+        )
     }
 
     @Test func noWorkerGetsMoreJobsThanItHasFreeSlots() {
@@ -57,7 +60,8 @@ struct DispatchSelectionTests {
         #expect(
             actions == [
                 .lease(worker(1), [job(1), job(3)]), .lease(worker(2), [job(2)]), .putBack([job(4), job(5)]),
-            ])
+            ]
+        )
     }
 
     @Test func aPollWithoutFreeSlotsIsGivenNothing() {
@@ -73,20 +77,26 @@ struct DispatchSelectionTests {
         bench.park(1, names: ["mail"])
         bench.park(2, queues: ["other"])
         bench.park(3)
-        #expect(bench.machine.assign([job(1), job(2, .mail)]) == [
-            .lease(worker(3), [job(1)]), .lease(worker(1), [job(2, .mail)]),
-        ])
-        #expect(bench.machine.assign([job(3, Lane(queue: "other", name: "x"))]) == [
-            .lease(worker(2), [job(3, Lane(queue: "other", name: "x"))])
-        ])
+        #expect(
+            bench.machine.assign([job(1), job(2, .mail)]) == [
+                .lease(worker(3), [job(1)]), .lease(worker(1), [job(2, .mail)]),
+            ]
+        )
+        #expect(
+            bench.machine.assign([job(3, Lane(queue: "other", name: "x"))]) == [
+                .lease(worker(2), [job(3, Lane(queue: "other", name: "x"))])
+            ]
+        )
     }
 
     @Test func aJobNobodyServesIsPutBackAndHoldsNobodyUp() {
         var bench = DispatchBench()
         bench.park(1, free: 2, names: ["work"])
-        #expect(bench.machine.assign([job(1, .mail), job(2), job(3, .mail), job(4)]) == [
-            .lease(worker(1), [job(2), job(4)]), .putBack([job(1, .mail), job(3, .mail)]),
-        ])
+        #expect(
+            bench.machine.assign([job(1, .mail), job(2), job(3, .mail), job(4)]) == [
+                .lease(worker(1), [job(2), job(4)]), .putBack([job(1, .mail), job(3, .mail)]),
+            ]
+        )
     }
 
     @Test func demandIsTheLanesAndSlotsOfThoseWhoWait() throws {

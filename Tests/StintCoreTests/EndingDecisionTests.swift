@@ -74,10 +74,20 @@ struct EndingDecisionTests {
         isCancelled: Bool = false
     ) -> RunningJob {
         RunningJob(
-            id: JobID(high: 1, low: 1), lane: Lane(queue: "default", name: "work"), attempt: 4, failures: failures.0,
-            losses: losses.0, maxAttempts: failures.1, maxLosses: losses.1,
-            retry: RetryPolicy(baseSeconds: 2, factor: 2, capSeconds: 100, jitter: .none), previousDelay: nil,
-            runAt: runAt, priority: 0, timeout: .seconds(1800), cancelRequested: isCancelled)
+            id: JobID(high: 1, low: 1),
+            lane: Lane(queue: "default", name: "work"),
+            attempt: 4,
+            failures: failures.0,
+            losses: losses.0,
+            maxAttempts: failures.1,
+            maxLosses: losses.1,
+            retry: RetryPolicy(baseSeconds: 2, factor: 2, capSeconds: 100, jitter: .none),
+            previousDelay: nil,
+            runAt: runAt,
+            priority: 0,
+            timeout: .seconds(1800),
+            cancelRequested: isCancelled
+        )
     }
 
     private static func budget(_ word: Substring) throws -> (Int, Int) {
@@ -90,7 +100,10 @@ struct EndingDecisionTests {
         let words = row.split(separator: " ").filter { $0 != "|" }
         let ending = try #require(Self.ending(words[0]))
         let job = Self.job(
-            failures: try Self.budget(words[2]), losses: try Self.budget(words[3]), isCancelled: words[1] == "set")
+            failures: try Self.budget(words[2]),
+            losses: try Self.budget(words[3]),
+            isCancelled: words[1] == "set"
+        )
         let effect = EndingDecision.decide(job, ending, now: Self.now, random: 0)
         #expect(effect.state.name == words[4])
         #expect(String(effect.failures) == words[5] && String(effect.losses) == words[6])
@@ -140,12 +153,16 @@ struct EndingDecisionTests {
     @Test(arguments: 1...50 as ClosedRange<UInt64>)
     func everyDecisionIsAMoveOfTheTransitionTable(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
-        let words = ["completed", "failed", "fatal", "after7200", "snoozed", "released", "cancelled", "timed_out", "lost"]
+        let words = [
+            "completed", "failed", "fatal", "after7200", "snoozed", "released", "cancelled", "timed_out", "lost",
+        ]
         for _ in 0..<100 {
             let (most, losses) = (random.int(1...5), random.int(1...5))
             let job = Self.job(
-                failures: (random.int(0...most - 1), most), losses: (random.int(0...losses - 1), losses),
-                isCancelled: random.oneIn(3))
+                failures: (random.int(0...most - 1), most),
+                losses: (random.int(0...losses - 1), losses),
+                isCancelled: random.oneIn(3)
+            )
             guard let ending = Self.ending(words[random.int(0...words.count - 1)][...]) else { continue }
             let effect = EndingDecision.decide(job, ending, now: Self.now, random: random.next())
             let reachable = JobEvent.allCases.compactMap { JobTransition.next(from: .running, on: $0) }

@@ -9,14 +9,25 @@ import Testing
 struct ExplanationTests {
     private static func job(_ state: JobState, last: AttemptOutcome? = nil, name: String = "work") -> Job {
         var job = Job(
-            id: JobID(high: 1, low: 1), lane: Lane(queue: "default", name: name), payload: [], state: state,
-            options: JobOptions(), createdAt: ManualTime.epoch, runAt: ManualTime.epoch + Milliseconds(5000))
+            id: JobID(high: 1, low: 1),
+            lane: Lane(queue: "default", name: name),
+            payload: [],
+            state: state,
+            options: JobOptions(),
+            createdAt: ManualTime.epoch,
+            runAt: ManualTime.epoch + Milliseconds(5000)
+        )
         if let last {
             job.attempt = 2
             job.attempts = [
                 Attempt(
-                    number: 2, worker: WorkerID(high: 0, low: 9), workerName: "host-9", startedAt: ManualTime.epoch,
-                    endedAt: ManualTime.epoch, outcome: last)
+                    number: 2,
+                    worker: WorkerID(high: 0, low: 9),
+                    workerName: "host-9",
+                    startedAt: ManualTime.epoch,
+                    endedAt: ManualTime.epoch,
+                    outcome: last
+                )
             ]
         }
         return job
@@ -29,9 +40,17 @@ struct ExplanationTests {
         isDraining: Bool = false
     ) -> WorkerSession {
         var session = WorkerSession(
-            id: WorkerID(high: 0, low: 1), name: "w", host: "h", pid: nil, sdk: "",
-            capabilities: Capabilities(queues: [queue], jobNames: names), concurrency: 2, labels: [],
-            startedAt: ManualTime.epoch, expiresAt: ManualTime.epoch)
+            id: WorkerID(high: 0, low: 1),
+            name: "w",
+            host: "h",
+            pid: nil,
+            sdk: "",
+            capabilities: Capabilities(queues: [queue], jobNames: names),
+            concurrency: 2,
+            labels: [],
+            startedAt: ManualTime.epoch,
+            expiresAt: ManualTime.epoch
+        )
         session.running = running
         session.isDraining = isDraining
         return session
@@ -72,7 +91,8 @@ struct ExplanationTests {
         arguments: [
             (nil, "scheduled_for"), (.snoozed, "scheduled_for"), (.failed, "backing_off"), (.timedOut, "backing_off"),
             (.lost, "backing_off"),
-        ] as [(AttemptOutcome?, String)])
+        ] as [(AttemptOutcome?, String)]
+    )
     func aScheduledJobSaysWhatItWaitsForAndUntilWhen(_ last: AttemptOutcome?, _ code: String) {
         let job = Self.job(.scheduled, last: last)
         let explanation = Self.explain(job, [Self.worker()])

@@ -8,7 +8,10 @@ import Testing
 struct OrderTests {
     private func order(_ seconds: Int64, _ priority: Int, id: UInt64 = 0) -> ServingOrder {
         ServingOrder(
-            runAt: Timestamp(milliseconds: seconds * 1000), priority: priority, id: JobID(high: 0, low: id))
+            runAt: Timestamp(milliseconds: seconds * 1000),
+            priority: priority,
+            id: JobID(high: 0, low: id)
+        )
     }
 
     @Test func oneStepOfPriorityIsAMinuteOfHeadStart() {
@@ -66,9 +69,20 @@ struct OrderTests {
 
     @Test func aSessionIsShownByWhatKeepsItFromWork() {
         var session = WorkerSession(
-            id: WorkerID(high: 0, low: 1), name: "w", host: "h", pid: nil, sdk: "", capabilities: Capabilities(
-                queues: ["a"], jobNames: ["*"]), concurrency: 2, labels: [], startedAt: ManualTime.epoch,
-            expiresAt: ManualTime.epoch)
+            id: WorkerID(high: 0, low: 1),
+            name: "w",
+            host: "h",
+            pid: nil,
+            sdk: "",
+            capabilities: Capabilities(
+                queues: ["a"],
+                jobNames: ["*"]
+            ),
+            concurrency: 2,
+            labels: [],
+            startedAt: ManualTime.epoch,
+            expiresAt: ManualTime.epoch
+        )
         #expect(session.state == .available)
         session.running = 2
         #expect(session.state == .busy)

@@ -20,7 +20,8 @@ struct StoredNumbersTests {
     @Test func causesKeepTheirNumbersAndNames() {
         #expect(
             DeadCause.allCases.map { "\($0.rawValue) \($0.name)" }
-                == ["0 attempts_exhausted", "1 not_retryable", "2 crash_loop"])
+                == ["0 attempts_exhausted", "1 not_retryable", "2 crash_loop"]
+        )
     }
 
     @Test func jittersAndWorkerStatesKeepTheirWords() {

@@ -38,7 +38,10 @@ package final class LogRecorder: Sendable {
             var pairs = metadata
             if let own = event.metadata { pairs.merge(own) { $1 } }
             let line = Line(
-                level: event.level, message: event.message.description, metadata: pairs.mapValues(\.description))
+                level: event.level,
+                message: event.message.description,
+                metadata: pairs.mapValues(\.description)
+            )
             recorder.kept.withLock { $0.append(line) }
         }
     }

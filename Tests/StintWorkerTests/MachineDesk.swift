@@ -44,9 +44,14 @@ final class MachineDesk {
             call.call,
             .registered(
                 RegisterAnswer(
-                    workerID: WorkerID(high: 0, low: session), lease: .seconds(lease),
-                    heartbeat: .seconds(lease / 3), poll: .seconds(20))),
-            now: now)
+                    workerID: WorkerID(high: 0, low: session),
+                    lease: .seconds(lease),
+                    heartbeat: .seconds(lease / 3),
+                    poll: .seconds(20)
+                )
+            ),
+            now: now
+        )
         turn()
     }
 

@@ -66,8 +66,11 @@ struct ToyCoordinator {
             let id = WorkerID(high: 2, low: lastSession)
             sessions[id] = Session(expiresAt: now + lease)
             let answer = RegisterAnswer(
-                workerID: id, lease: Milliseconds(lease / 1_000_000), heartbeat: Milliseconds(lease / 3_000_000),
-                poll: .seconds(2))
+                workerID: id,
+                lease: Milliseconds(lease / 1_000_000),
+                heartbeat: Milliseconds(lease / 3_000_000),
+                poll: .seconds(2)
+            )
             return (.answer(.registered(answer)), [])
         case .poll(let id, let request): return poll(id, request, ticket: ticket, now: now)
         case .report(let id, let request):
@@ -101,8 +104,11 @@ struct ToyCoordinator {
         session.expiresAt = now + lease
         let late = session.parked.map { [($0.ticket, empty($0))] } ?? []
         session.parked = Parked(
-            ticket: ticket, until: now + (request.wait?.count ?? 0) * 1_000_000, freeSlots: request.freeSlots,
-            statuses: statuses)
+            ticket: ticket,
+            until: now + (request.wait?.count ?? 0) * 1_000_000,
+            freeSlots: request.freeSlots,
+            statuses: statuses
+        )
         sessions[id] = session
         return (nil, late)
     }

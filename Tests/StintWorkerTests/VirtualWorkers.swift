@@ -38,6 +38,7 @@ struct VirtualWorkers {
     /// How often a handler was started, by job.
     private(set) var starts: [UInt64: Int] = [:]
     private(set) var requests = 0
+    private(set) var sweeps = 0
     private var queue: [(at: Int64, order: Int, event: Event)] = []
     private var order = 0
     private var tickets: [Int: (worker: Int, call: CallID)] = [:]
@@ -94,7 +95,8 @@ struct VirtualWorkers {
         case .ended(let worker, let lease):
             guard machines[worker].isRunning(lease) else { return }
             let wasStopped = stopped[worker].remove(lease) != nil
-            let end: HandlerEnd = wasStopped ? .threw(JobError(type: "Cancelled", message: "")) : .said(.completed(result: nil))
+            let end: HandlerEnd =
+                wasStopped ? .threw(JobError(type: "Cancelled", message: "")) : .said(.completed(result: nil))
             if machines[worker].ended(lease, end, now: now) { try turn(worker) }
         case .settle: reply(coordinator.settle(now: now))
         }
@@ -141,7 +143,7 @@ struct VirtualWorkers {
         mutating get {
             guard now < plan.faultsEnd else { return false }
             // Each eight seconds the network is away for longer than a lease.
-            let isAway = plan.hasOutages && now % 8_000_000_000 > 4_000_000_000
+            let isAway = plan.hasOutages && (1_000_000_000..<6_000_000_000).contains(now % 8_000_000_000)
             return isAway || Int.random(in: 0..<100, using: &random) < plan.lossPercent
         }
     }
@@ -161,6 +163,8 @@ struct VirtualWorkers {
         let (answer, late) = coordinator.receive(call, ticket: ticket, now: now)
         reply(late)
         if let answer { reply([(ticket, answer)]) }
+        // Lost sessions are found at the very moment.
+        schedule(.settle, after: plan.lease)
         if case .poll(_, let request) = call {
             schedule(.settle, after: delay())
             schedule(.settle, after: (request.wait?.count ?? 0) * 1_000_000 + 1)
@@ -199,6 +203,7 @@ struct VirtualWorkers {
     /// When the coordinator takes a lease away because its session was not renewed, the worker has stopped the handler itself.
     private mutating func checkSweeps() throws {
         for (_, lease) in coordinator.sweptLeases {
+            sweeps += 1
             for (index, machine) in machines.enumerated() where machine.isRunning(lease) {
                 let isStopped = stopped[index].contains(lease)
                 try #require(isStopped, "seed \(plan.seed): \(lease) runs on after its session was swept")
@@ -221,11 +226,16 @@ struct VirtualWorkersTests {
     @Test(arguments: 0..<150 as Range<UInt64>)
     func withLossesEveryJobCompletesExactlyOnceAndNoLeaseIsOutlived(seed: UInt64) throws {
         let plan = VirtualWorkers.Plan(
-            seed: seed, lossPercent: Int(seed % 4) * 20, hasOutages: seed % 2 == 0, faultsEnd: 40_000_000_000,
-            handlerMax: 6_000_000_000)
+            seed: seed,
+            lossPercent: Int(seed % 4) * 20,
+            hasOutages: seed % 2 == 0,
+            faultsEnd: 40_000_000_000,
+            handlerMax: 6_000_000_000
+        )
         var world = VirtualWorkers(plan)
         try world.run { $0.coordinator.isEverythingDone }
         #expect(world.coordinator.jobs.values.allSatisfy { $0.completions == 1 })
+        if plan.hasOutages, plan.lossPercent == 0 { #expect(world.sweeps > 0, "the plan is to lose leases") }
     }
 
     @Test(arguments: 0..<60 as Range<UInt64>)

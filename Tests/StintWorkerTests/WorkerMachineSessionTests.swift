@@ -35,7 +35,11 @@ struct WorkerMachineSessionTests {
         desk.advance(5 * MachineDesk.second)
         if desk.machine.progressed(leases[0], JobProgress(percent: 10, message: nil)) { desk.turn() }
         let beat = try #require(desk.takeHeartbeat())
-        #expect(beat.running.filter { $0.progress != nil } == [.init(lease: leases[0], progress: .init(percent: 10, message: nil))])
+        #expect(
+            beat.running.filter { $0.progress != nil } == [
+                .init(lease: leases[0], progress: .init(percent: 10, message: nil))
+            ]
+        )
         desk.beat(beat.call)
         if desk.machine.progressed(leases[0], JobProgress(percent: 20, message: nil)) { desk.turn() }
         #expect(desk.takeHeartbeat() == nil)
@@ -60,7 +64,10 @@ struct WorkerMachineSessionTests {
         let (desk, leases, _) = try busy()
         desk.advance(10 * MachineDesk.second)
         let beat = try #require(desk.takeHeartbeat())
-        desk.beat(beat.call, HeartbeatAnswer(leases: [.init(lease: leases[0], verdict: .lost), .init(lease: leases[1], verdict: .ok)]))
+        desk.beat(
+            beat.call,
+            HeartbeatAnswer(leases: [.init(lease: leases[0], verdict: .lost), .init(lease: leases[1], verdict: .ok)])
+        )
         let cancel = try #require(desk.takeCancel())
         #expect(cancel == ([leases[0]], .leaseLost))
         desk.complete(leases[0])
@@ -205,18 +212,23 @@ struct WorkerMachineSessionTests {
         #expect(desk.takeRegister() != nil)
     }
 
-    @Test(arguments: [
-        (HandlerEnd.said(.completed(result: nil)), nil, Ending.completed(result: nil)),
-        (.said(.completed(result: nil)), .calledOff, .completed(result: nil)),
-        (.said(.completed(result: nil)), .draining, .completed(result: nil)),
-        (.said(.snoozed(.seconds(1))), .draining, .snoozed(.seconds(1))),
-        (.said(.completed(result: nil)), .leaseLost, nil),
-        (.threw(JobError(type: "E", message: "m")), nil, .failed(error: JobError(type: "E", message: "m"), isRetryable: true, retryAfter: nil)),
-        (.threw(JobError(type: "E", message: "m")), .calledOff, .cancelled),
-        (.threw(JobError(type: "E", message: "m")), .draining, .released),
-        (.threw(JobError(type: "E", message: "m")), .leaseRanOut, .released),
-        (.threw(JobError(type: "E", message: "m")), .leaseLost, nil),
-    ] as [(HandlerEnd, StopReason?, Ending?)])
+    @Test(
+        arguments: [
+            (HandlerEnd.said(.completed(result: nil)), nil, Ending.completed(result: nil)),
+            (.said(.completed(result: nil)), .calledOff, .completed(result: nil)),
+            (.said(.completed(result: nil)), .draining, .completed(result: nil)),
+            (.said(.snoozed(.seconds(1))), .draining, .snoozed(.seconds(1))),
+            (.said(.completed(result: nil)), .leaseLost, nil),
+            (
+                .threw(JobError(type: "E", message: "m")), nil,
+                .failed(error: JobError(type: "E", message: "m"), isRetryable: true, retryAfter: nil)
+            ),
+            (.threw(JobError(type: "E", message: "m")), .calledOff, .cancelled),
+            (.threw(JobError(type: "E", message: "m")), .draining, .released),
+            (.threw(JobError(type: "E", message: "m")), .leaseRanOut, .released),
+            (.threw(JobError(type: "E", message: "m")), .leaseLost, nil),
+        ] as [(HandlerEnd, StopReason?, Ending?)]
+    )
     func whatIsReportedFollowsFromTheEndAndTheReasonToStop(end: HandlerEnd, stop: StopReason?, ending: Ending?) {
         #expect(WorkerMachine.ending(end, stop: stop) == ending)
     }

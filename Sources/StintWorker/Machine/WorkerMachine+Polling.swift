@@ -12,7 +12,9 @@ extension WorkerMachine {
         var held: [HeartbeatRequest.Running] = []
         held.reserveCapacity(running.count)
         for (lease, handler) in running where handler.session == session.number && handler.isReportable {
-            held.append(HeartbeatRequest.Running(lease: lease, progress: handler.progressIsNew ? handler.progress : nil))
+            held.append(
+                HeartbeatRequest.Running(lease: lease, progress: handler.progressIsNew ? handler.progress : nil)
+            )
             if handler.progressIsNew { running[lease]?.progressIsNew = false }
         }
         let call = newCall()

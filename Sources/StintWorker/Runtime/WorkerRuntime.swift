@@ -133,7 +133,10 @@ final class WorkerRuntime: Sendable {
         switch end {
         case .drained(let abandoned, let unreported):
             if abandoned > 0 {
-                logger.warning("handlers that did not end when cancelled were left behind", metadata: ["handlers": "\(abandoned)"])
+                logger.warning(
+                    "handlers that did not end when cancelled were left behind",
+                    metadata: ["handlers": "\(abandoned)"]
+                )
             }
             if unreported > 0 {
                 logger.warning("no coordinator took the last results", metadata: ["results": "\(unreported)"])
@@ -219,7 +222,9 @@ extension WorkerRuntime {
             logger.info("coordinator reached again")
         case .sessionLost(let id, let running):
             logger.warning(
-                "worker session lost; registering again", metadata: ["worker": "\(id)", "running": "\(running)"])
+                "worker session lost; registering again",
+                metadata: ["worker": "\(id)", "running": "\(running)"]
+            )
         case .leaseRanOut(let running):
             logger.warning("leases not renewed in time; handlers stopped", metadata: ["running": "\(running)"])
         case .drainBegan(let byServer, let running):

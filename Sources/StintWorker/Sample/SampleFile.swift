@@ -63,7 +63,10 @@ enum SampleFile {
             if step > 0 {
                 done += step
             } else if step == 0 || errno != EINTR {
-                throw JobFailure("a temporary file cannot be used: \(String(cString: strerror(errno)))", type: "FileFailure")
+                throw JobFailure(
+                    "a temporary file cannot be used: \(String(cString: strerror(errno)))",
+                    type: "FileFailure"
+                )
             }
         }
     }
