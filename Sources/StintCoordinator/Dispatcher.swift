@@ -122,8 +122,10 @@ package final class Dispatcher: Service {
 
     // MARK: The short way
 
-    /// Jobs for a poll that has just arrived and whom nobody waits before: they can be leased in the transaction that renews
-    /// its session, which spares one flush per poll of a busy worker. Empty where it must be parked like others.
+    /// Jobs for a poll that has just arrived and whom nobody waits before: they can be leased in the transaction that
+    /// renews its session, which spares one flush per poll of a busy worker.
+    ///
+    /// Empty where it must be parked like others.
     func takeAtOnce(_ id: WorkerID, capabilities: Capabilities, freeSlots: Int) async -> [ReadyJob] {
         let paused = state.withLock { $0.machine.canServeAtOnce(id) ? $0.pausedQueues : nil }
         guard let paused, freeSlots > 0 else { return [] }

@@ -5,7 +5,9 @@ import StintWire
 
 @testable import StintWorker
 
-/// As little of a coordinator as workers can tell apart from a real one. Times are nanoseconds, passed in.
+/// As little of a coordinator as workers can tell apart from a real one.
+///
+/// Times are nanoseconds, passed in.
 struct ToyCoordinator {
     enum Reply {
         case answer(WorkerAnswer)

@@ -70,8 +70,9 @@ final class WorkerRuntime: Sendable {
 
     // MARK: Running
 
-    /// The thread of all that the workers of this process say to coordinators. It stays when they have gone: connections that
-    /// close may have something to do on it yet.
+    /// The thread of all that the workers of this process say to coordinators.
+    ///
+    /// It stays when they have gone: connections that close may have something to do on it yet.
     private static let thread = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
     func run() async throws(WorkerError) {
