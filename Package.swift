@@ -141,7 +141,13 @@ let package = Package(
             path: "Tests/StintStoreContract"
         ),
         .testTarget(name: "StintMemoryStoreTests", dependencies: ["StintMemoryStore", "StintStoreContract"]),
-        .testTarget(name: "StintSQLiteStoreTests", dependencies: ["StintSQLiteStore", "StintStoreContract"]),
+        .testTarget(
+            name: "StintSQLiteStoreTests",
+            dependencies: [
+                "StintModel", "StintStorage", "StintSQLiteStore", "StintStoreContract",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]
+        ),
         .testTarget(name: "StintWireTests", dependencies: ["StintModel", "StintWire"]),
         .target(
             name: "StintStubServer",
@@ -155,8 +161,9 @@ let package = Package(
         .testTarget(
             name: "StintWorkerTests",
             dependencies: [
-                "StintModel", "StintWire", "StintWorker",
+                "StintClient", "StintModel", "StintStubServer", "StintWire", "StintWorker",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
         .testTarget(name: "StintClientTests", dependencies: ["StintClient", "StintStubServer"]),
@@ -171,8 +178,24 @@ let package = Package(
             ],
             path: "Tests/StintTestKit"
         ),
+        .testTarget(
+            name: "StintHTTPTests",
+            dependencies: [
+                "StintModel", "StintCore", "StintMemoryStore", "StintTelemetry", "StintCoordinator", "StintHTTP",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .testTarget(name: "StintModelTests", dependencies: ["StintModel", "StintTestKit"]),
         .testTarget(name: "StintCoreTests", dependencies: ["StintModel", "StintCore", "StintTestKit"]),
+        .testTarget(
+            name: "StintCoordinatorTests",
+            dependencies: [
+                "StintModel", "StintCore", "StintStorage", "StintMemoryStore", "StintTelemetry", "StintCoordinator",
+                "StintTestKit",
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

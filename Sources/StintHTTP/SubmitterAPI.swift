@@ -48,7 +48,10 @@ struct SubmitterAPI: Sendable {
         let id = try await coordinator.newIDs(1)[0]
         let idempotency = try idempotency(request, kind: "submit_job") { SHA256.digest(of: body.readableBytesView) }
         let receipt = try await coordinator.submit([job.newJob(id: id)], idempotency: idempotency)
-        let state = receipt.placed.first?.state ?? .available
+        let state =
+            if let placed = receipt.placed.first { placed.state } else {
+                try await coordinator.job(receipt.ids[0]).state
+            }
         return .view(
             SubmittedView(jobID: receipt.ids[0], state: state),
             receipt.isReplay ? .ok : .created,

@@ -108,7 +108,9 @@ public final class StintWorker: Service {
                 let runtime = try WorkerRuntime(configuration, table, logger, link: link)
                 state = .running(runtime)
                 return runtime
-            case .draining: return nil
+            case .draining:
+                state = .ended
+                return nil
             case .running, .ended: throw WorkerError(.alreadyRun, "a worker runs only once")
             }
         }

@@ -49,6 +49,11 @@ package final class FaultyJobStore: JobStore {
         }
     }
 
+    /// Reads fail, batches pass.
+    package func failReads(_ error: StorageError = .unavailable("unreadable for a test")) {
+        state.withLock { $0.readError = error }
+    }
+
     package func comeBack() {
         state.withLock { state in
             state.rule = nil

@@ -31,8 +31,8 @@ package final class ManualTime: TimeSource {
     /// The record's clock.
     package var timestamp: Timestamp { Self.epoch + Milliseconds(now() / 1_000_000) }
 
-    /// How many sleep.
-    package var sleeping: Int { state.withLock(\.sleepers.count) }
+    /// Until when others sleep.
+    package var deadlines: Set<Int64> { Set(state.withLock { $0.sleepers.values.map(\.deadline) }) }
 
     package func advance(seconds: Double) {
         let due = state.withLock { state -> [Sleeper] in

@@ -103,7 +103,7 @@ extension WireLease {
         // `0`…`9` have bit 4, `a`…`f` bit 6: the value is the low four bits, and nine more for a letter.
         let letters = word >> 6 & ones
         let nibbles = (word & (ones &* 0xF)) &+ letters &* 9
-        guard spread(nibbles) == word else { return nil }
+        guard nibbles & (ones &* 0xF0) == 0, spread(nibbles) == word else { return nil }
         var packed = (nibbles | nibbles >> 4) & 0x00FF_00FF_00FF_00FF
         packed = (packed | packed >> 8) & 0x0000_FFFF_0000_FFFF
         return (packed | packed >> 16) & 0xFFFF_FFFF

@@ -23,8 +23,11 @@ package struct ShellCommand: Hashable, Sendable {
         guard !name.isEmpty, template.contains(where: { !$0.isWhitespace }) else { return nil }
     }
 
-    /// An argument or an environment variable may not be longer: the system allows 128 KiB.
+    /// A longer payload is not in the environment: the system allows a variable 128 KiB.
     static let payloadBytesMax = 100 << 10
+
+    /// The system allows an argument 128 KiB, too.
+    static let lineBytesMax = 124 << 10
 
     static let placeholder = "{payload}"
 
@@ -34,7 +37,7 @@ package struct ShellCommand: Hashable, Sendable {
         let quoted = Self.quoted(String(decoding: payload, as: UTF8.self))
         let parts = template.split(separator: Self.placeholder, omittingEmptySubsequences: false)
         let line = parts.joined(separator: quoted)
-        return line.utf8.count <= Self.payloadBytesMax + 24 << 10 ? line : nil
+        return line.utf8.count <= Self.lineBytesMax ? line : nil
     }
 
     /// One word of the shell, whatever is in it.

@@ -254,7 +254,8 @@ extension WorkerRuntime {
             do throws(ClientError) {
                 addresses.append(try ServerAddress(url))
             } catch {
-                throw WorkerError(.configurationInvalid, "coordinator address \(url): \(error.message)")
+                // Without the address itself, which may hold credentials.
+                throw WorkerError(.configurationInvalid, "coordinator: \(error.message)")
             }
         }
         return addresses
