@@ -82,6 +82,11 @@ extension Coordinator {
         return await park(poll, of: id, capabilities, freeSlots: freeSlots, applied)
     }
 
+    /// The client of the session's poll has gone: a parked one is given no jobs.
+    package func withdrawPoll(of id: WorkerID) {
+        dispatcher.withdraw(id)
+    }
+
     private func park(
         _ poll: Poll,
         of id: WorkerID,

@@ -22,11 +22,15 @@ package final class Dispatcher: Service {
         var waiting: [DispatchMachine.PollID: CheckedContinuation<[LeasedJob], Never>] = [:]
         var lastPollID: DispatchMachine.PollID = 0
         var pausedQueues: Set<String> = []
+        /// After a failure nothing is matched until then, so that a broken record is not asked without end.
+        var holdsUntil: Int64 = .min
         var hasEnded = false
     }
 
     /// Jobs asked from the belt at once.
     private static let takeMax = 2048
+    /// Nanoseconds without a match after a failed lease.
+    private static let holdAfterFailure: Int64 = 250_000_000
 
     private let recorder: Recorder
     private let belt: any ReadyQueue
@@ -120,6 +124,11 @@ package final class Dispatcher: Service {
         return PollOutcome(jobs: jobs, cancelled: news.cancelled, isDraining: news.isDraining)
     }
 
+    /// The client of the session's parked poll has gone.
+    func withdraw(_ id: WorkerID) {
+        apply { $0.withdraw(id) }
+    }
+
     // MARK: The short way
 
     /// Jobs for a poll that has just arrived and whom nobody waits before: they can be leased in the transaction that
@@ -127,7 +136,10 @@ package final class Dispatcher: Service {
     ///
     /// Empty where it must be parked like others.
     func takeAtOnce(_ id: WorkerID, capabilities: Capabilities, freeSlots: Int) async -> [ReadyJob] {
-        let paused = state.withLock { $0.machine.canServeAtOnce(id) ? $0.pausedQueues : nil }
+        let now = environment.time.now()
+        let paused = state.withLock { state in
+            state.machine.canServeAtOnce(id) && state.holdsUntil <= now ? state.pausedQueues : nil
+        }
         guard let paused, freeSlots > 0 else { return [] }
         var lanes = LaneDemand()
         lanes.add(capabilities)
@@ -190,7 +202,11 @@ package final class Dispatcher: Service {
                     for lease in leases { group.addTask { await self.lease(lease.jobs, to: lease.session) } }
                     apply { $0.expire(now: self.environment.time.now()) }
                     if leases.isEmpty {
-                        let deadline = state.withLock(\.machine.nextDeadline)
+                        let now = environment.time.now()
+                        let deadline = state.withLock { state in
+                            let held = state.holdsUntil > now ? state.holdsUntil : nil
+                            return [state.machine.nextDeadline, held].compactMap { $0 }.min()
+                        }
                         await signal.wait(until: deadline, environment.time)
                     }
                 }
@@ -211,7 +227,8 @@ package final class Dispatcher: Service {
     ///
     /// Empty when there was nothing to match.
     private func match() async -> [Lease] {
-        guard let demand = state.withLock({ $0.machine.demand() }) else { return [] }
+        let now = environment.time.now()
+        guard let demand = state.withLock({ $0.holdsUntil <= now ? $0.machine.demand() : nil }) else { return [] }
         var lanes = LaneDemand()
         for capabilities in demand.lanes { lanes.add(capabilities) }
         for queue in state.withLock(\.pausedQueues) { lanes.queues[queue] = nil }
@@ -250,10 +267,12 @@ package final class Dispatcher: Service {
 
     private func lease(_ jobs: [ReadyJob], to session: WorkerID) async {
         var granted: [LeasedJob] = []
+        var isFit = true
         do throws(RecorderError) {
             let answer = try await recorder.perform(leaseCommand(jobs, to: session), .urgent)
             if case .leased(let receipt) = answer {
                 granted = receipt.granted
+                isFit = !receipt.refused.contains { $0.reason == .sessionUnfit }
                 await putBackRefused(receipt.refused, of: jobs)
             }
         } catch {
@@ -262,6 +281,8 @@ package final class Dispatcher: Service {
         let (continuation, answered) = settle(session, granted: granted)
         continuation?.resume(returning: granted)
         for continuation in answered { continuation.resume(returning: []) }
+        // It was lost, has ended or is to drain: its next poll will hear of it.
+        if !isFit { withdraw(session) }
         signal.raise()
     }
 
@@ -281,16 +302,18 @@ package final class Dispatcher: Service {
         }
     }
 
-    /// A job that only this session could not have goes back for the others.
+    /// A job that only this session could not have goes back for the others, one of a paused queue until it is resumed.
     ///
-    /// Those of a paused queue stay in the record until it is resumed; those not available are ghosts.
+    /// Those not available are ghosts.
     private func putBackRefused(_ refused: [LeaseReceipt.Refused], of jobs: [ReadyJob]) async {
-        let unfit = Set(refused.filter { $0.reason == .sessionUnfit }.map(\.jobID))
-        if !unfit.isEmpty { await putBack(jobs.filter { unfit.contains($0.id) }) }
+        let servable = Set(refused.filter { $0.reason != .notAvailable }.map(\.jobID))
+        if !servable.isEmpty { await putBack(jobs.filter { servable.contains($0.id) }) }
     }
 
     /// Whether the jobs were leased is not known: the record is asked what is still available.
     private func recover(_ jobs: [ReadyJob]) async {
+        let now = environment.time.now()
+        state.withLock { $0.holdsUntil = now + Self.holdAfterFailure }
         do {
             try await belt.reset(Array(Set(jobs.map(\.lane))).sorted())
             beltRunsLow()

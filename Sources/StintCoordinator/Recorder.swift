@@ -50,6 +50,7 @@ package final class Recorder: Service {
         var urgent = Room()
         var normal = Room()
         var isClosed = false
+        var isFailing = false
     }
 
     /// Jobs and reports in one transaction: long enough to share the flush, short enough not to keep others waiting.
@@ -162,6 +163,7 @@ package final class Recorder: Service {
         let start = environment.time.now()
         do throws(StorageError) {
             let batch = try await store.perform(requests.flatMap(\.commands))
+            noteSuccess()
             telemetry.committed(commands: batch.answers.count, nanoseconds: environment.time.now() - start)
             await observer.didCommit(batch)
             var next = 0
@@ -175,16 +177,30 @@ package final class Recorder: Service {
         }
     }
 
+    /// One line when an outage begins and one when it ends.
+    private func noteFailure(_ error: StorageError) {
+        let isFirst = state.withLock { state in
+            defer { state.isFailing = true }
+            return !state.isFailing
+        }
+        if isFirst { environment.logger.error("the record takes no writes", metadata: ["error": "\(error)"]) }
+    }
+
+    private func noteSuccess() {
+        let wasFailing = state.withLock { state in
+            defer { state.isFailing = false }
+            return state.isFailing
+        }
+        if wasFailing { environment.logger.notice("the record takes writes again") }
+    }
+
     private func fail(_ requests: [Request], _ error: StorageError) async {
         if case .rejected = error, requests.count > 1 {
             for request in requests { await write([request]) }
             return
         }
         telemetry.failed(error)
-        environment.logger.error(
-            "a transaction failed",
-            metadata: ["error": "\(error)", "requests": "\(requests.count)"]
-        )
+        noteFailure(error)
         for request in requests { request.continuation.resume(returning: .failure(.storage(error))) }
     }
 }

@@ -7,7 +7,8 @@ import Synchronization
 /// Those who wait for jobs to end.
 final class ResultWaiters: Sendable {
     private struct State {
-        var waiting: [JobID: [UInt64: CheckedContinuation<Void, Never>]] = [:]
+        /// Nil: has registered, but does not sleep yet.
+        var waiting: [JobID: [UInt64: CheckedContinuation<Void, Never>?]] = [:]
         var lastID: UInt64 = 0
         var isStopped = false
     }
@@ -19,7 +20,7 @@ final class ResultWaiters: Sendable {
         let woken = state.withLock { state -> [CheckedContinuation<Void, Never>] in
             guard !state.waiting.isEmpty else { return [] }
             return batch.changes.filter { $0.to?.isTerminal ?? true }
-                .flatMap { state.waiting.removeValue(forKey: $0.id).map { Array($0.values) } ?? [] }
+                .flatMap { state.waiting.removeValue(forKey: $0.id)?.values.compactMap { $0 } ?? [] }
         }
         for continuation in woken { continuation.resume() }
     }
@@ -29,7 +30,7 @@ final class ResultWaiters: Sendable {
         let woken = state.withLock { state in
             state.isStopped = true
             defer { state.waiting = [:] }
-            return state.waiting.values.flatMap(\.values)
+            return state.waiting.values.flatMap(\.values).compactMap { $0 }
         }
         for continuation in woken { continuation.resume() }
     }
@@ -45,8 +46,10 @@ final class ResultWaiters: Sendable {
     ) async {
         let ticket = state.withLock { state in
             state.lastID += 1
+            if !state.isStopped { state.waiting[id, default: [:]][state.lastID] = .some(nil) }
             return state.lastID
         }
+        defer { forget(id, ticket) }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.wait(for: id, ticket: ticket) }
             group.addTask { try? await time.sleep(until: deadline) }  // only a cancelled sleep throws
@@ -55,23 +58,28 @@ final class ResultWaiters: Sendable {
         }
     }
 
+    /// Sleeps until woken; what came since the registration wakes it at once.
     private func wait(for id: JobID, ticket: UInt64) async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isDone = state.withLock { state -> Bool in
-                    if state.isStopped || Task.isCancelled { return true }
-                    state.waiting[id, default: [:]][ticket] = continuation
+                    guard state.waiting[id]?[ticket] != nil, !Task.isCancelled else { return true }
+                    state.waiting[id]?[ticket] = .some(continuation)
                     return false
                 }
                 if isDone { continuation.resume() }
             }
         } onCancel: {
-            let continuation = state.withLock { state -> CheckedContinuation<Void, Never>? in
-                let found = state.waiting[id]?.removeValue(forKey: ticket)
-                if state.waiting[id]?.isEmpty == true { state.waiting[id] = nil }
-                return found
-            }
-            continuation?.resume()
+            forget(id, ticket)
         }
+    }
+
+    private func forget(_ id: JobID, _ ticket: UInt64) {
+        let continuation = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            let found = state.waiting[id]?.removeValue(forKey: ticket)
+            if state.waiting[id]?.isEmpty == true { state.waiting[id] = nil }
+            return found ?? nil
+        }
+        continuation?.resume()
     }
 }

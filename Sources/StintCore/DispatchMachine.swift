@@ -187,11 +187,11 @@ package struct DispatchMachine: Sendable {
         return actions
     }
 
-    /// The client of this poll has gone.
-    package mutating func withdraw(_ poll: PollID, session: WorkerID) {
-        guard sessions[session]?.current?.poll.id == poll else { return }
-        removeCandidate(session)
-        sessions[session]?.current = nil
+    /// The client of the session's poll has gone: it is answered, to nobody, and given no jobs.
+    ///
+    /// A poll for which a lease is being written is left alone: its jobs will be found undelivered at the next poll.
+    package mutating func withdraw(_ id: WorkerID) -> [Action] {
+        answerCurrentUnlessLeasing(of: id)
     }
 
     /// Answers the polls whose time is up.

@@ -12,6 +12,7 @@ import StintWire
 /// The worker protocol.
 struct CoordinatorAPI: Sendable {
     let coordinator: Coordinator
+    let watch: ConnectionWatch
 
     var routes: [Route] {
         [
@@ -67,15 +68,17 @@ struct CoordinatorAPI: Sendable {
         let id = try session(context)
         let body = try await request.wholeBody(WorkerProtocolLimits.requestBytesMax)
         let wanted = try PollRequest.read(body.readableBytesView)
-        let answer = try await coordinator.poll(
-            id,
-            Coordinator.Poll(
-                freeSlots: wanted.freeSlots,
-                wait: wanted.wait,
-                running: wanted.running.compactMap(\.token),
-                reports: wanted.results.map { ($0.lease.token, $0.ending) }
-            )
+        let poll = Coordinator.Poll(
+            freeSlots: wanted.freeSlots,
+            wait: wanted.wait,
+            running: wanted.running.compactMap(\.token),
+            reports: wanted.results.map { ($0.lease.token, $0.ending) }
         )
+        let answer = try await watch.during(context.connection) {
+            coordinator.withdrawPoll(of: id)
+        } _: {
+            try await coordinator.poll(id, poll)
+        }
         let view = PollAnswer(
             jobs: answer.jobs.map(GrantedJob.init),
             cancel: answer.cancelled.map { WireLease($0) },

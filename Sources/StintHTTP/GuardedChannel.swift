@@ -23,8 +23,12 @@ struct GuardedChannel: ServerChildChannel {
     private let http: HTTP1Channel
     private let limits: Limits
 
-    init(responder: @escaping HTTPChannelHandler.Responder, limits: Limits = Limits()) {
+    private let watch: ConnectionWatch?
+
+    /// - Parameter watch: Told of closed connections; then a client that ends its side counts as gone.
+    init(responder: @escaping HTTPChannelHandler.Responder, limits: Limits = Limits(), watch: ConnectionWatch? = nil) {
         self.limits = limits
+        self.watch = watch
         http = HTTP1Channel(
             responder: responder,
             configuration: HTTP1Channel.Configuration(
@@ -41,7 +45,7 @@ struct GuardedChannel: ServerChildChannel {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
         channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandler(SlowClientHandler(limits: limits))
+            try channel.pipeline.syncOperations.addHandler(SlowClientHandler(limits: limits, watch: watch))
         }.flatMap {
             http.setup(channel: channel, logger: logger)
         }
@@ -61,12 +65,14 @@ private final class SlowClientHandler: ChannelDuplexHandler {
     typealias OutboundIn = IOData
 
     private let limits: GuardedChannel.Limits
+    private let watch: ConnectionWatch?
     private var requestSince: NIODeadline?
     private var stalledSince: NIODeadline?
     private var timer: Scheduled<Void>?
 
-    init(limits: GuardedChannel.Limits) {
+    init(limits: GuardedChannel.Limits, watch: ConnectionWatch?) {
         self.limits = limits
+        self.watch = watch
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -75,6 +81,18 @@ private final class SlowClientHandler: ChannelDuplexHandler {
             arm(context)
         }
         context.fireChannelRead(data)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if watch != nil, case .some(ChannelEvent.inputClosed) = event as? ChannelEvent {
+            return context.close(promise: nil)
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        watch?.closed(ObjectIdentifier(context.channel))
+        context.fireChannelInactive()
     }
 
     func requestEnded() {

@@ -42,7 +42,8 @@ package struct Listener: Sendable {
         logger: Logger,
         onListening: @escaping @Sendable (ListenerRole, String) async -> Void
     ) -> any Service {
-        let table = table(coordinator, readiness)
+        let watch = ConnectionWatch()
+        let table = table(coordinator, readiness, watch)
         let edge = EdgeMiddleware(
             token: token,
             openPaths: table.openPaths,
@@ -55,7 +56,9 @@ package struct Listener: Sendable {
         quietLogger.logLevel = max(logger.logLevel, .warning)
         let application = Application(
             router: table.router(edge),
-            server: HTTPServerBuilder { responder in GuardedChannel(responder: responder) },
+            server: HTTPServerBuilder { responder in
+                GuardedChannel(responder: responder, watch: role == .coordinator ? watch : nil)
+            },
             configuration: ApplicationConfiguration(
                 address: .hostname(host, port: port),
                 backlog: 1024,
@@ -70,7 +73,7 @@ package struct Listener: Sendable {
         return ListeningService(application: application, role: role, address: "\(host):\(port)")
     }
 
-    func table(_ coordinator: Coordinator, _ readiness: Readiness) -> RouteTable {
+    func table(_ coordinator: Coordinator, _ readiness: Readiness, _ watch: ConnectionWatch) -> RouteTable {
         let common = CommonAPI(coordinator: coordinator, readiness: readiness)
         switch role {
         case .api:
@@ -79,7 +82,7 @@ package struct Listener: Sendable {
             )
         case .coordinator:
             return RouteTable(
-                routes: CoordinatorAPI(coordinator: coordinator).routes + common.observing + common.health
+                routes: CoordinatorAPI(coordinator: coordinator, watch: watch).routes + common.observing + common.health
             )
         }
     }

@@ -13,9 +13,12 @@ import StintWire
 struct StintContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     var requestID = ""
+    /// The connection it came on.
+    let connection: ObjectIdentifier
 
     init(source: Source) {
         coreContext = .init(source: source)
+        connection = ObjectIdentifier(source.channel)
     }
 
     /// An id in the path.

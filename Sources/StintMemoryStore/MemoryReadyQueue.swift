@@ -102,6 +102,10 @@ extension MemoryReadyQueue {
             while kept.count < window, let next = contents.jobs.popMin() { kept.append(next) }
             contents.jobs = Heap(kept)
             contents.horizon = kept.last
+            // A refill that is being read starts behind the new horizon: it is ignored, and asked for anew.
+            contents.isRefilling = false
+            contents.arrivals = []
+            contents.arrivalsOverflowed = false
         }
 
         mutating func take(_ demand: LaneDemand, limit: Int) -> [ReadyJob] {
@@ -149,7 +153,7 @@ extension MemoryReadyQueue {
                 guard contents.jobs.isEmpty, !contents.isRefilling else { return }
                 lanes[lane.queue]?[lane.name] = nil
                 if lanes[lane.queue]?.isEmpty == true { lanes[lane.queue] = nil }
-            } else if contents.jobs.count < window / 4, !contents.isRefilling {
+            } else if contents.jobs.count < max(1, window / 4), !contents.isRefilling {
                 hungry.insert(lane)
             }
         }

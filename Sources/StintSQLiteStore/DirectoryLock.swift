@@ -28,6 +28,11 @@ final class DirectoryLock: Sendable {
         _ = text.withCString { pwrite(descriptor, $0, strlen($0), 0) }
     }
 
+    /// Lets others in, once the file is closed.
+    func unlock() {
+        flock(descriptor, LOCK_UN)
+    }
+
     deinit {
         close(descriptor)
     }

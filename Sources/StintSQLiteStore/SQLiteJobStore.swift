@@ -206,6 +206,7 @@ package final class SQLiteJobStore: JobStore {
             }
         }
         try? pool.close()  // the file is whole either way; the process is ending
+        lock.unlock()
     }
 }
 

@@ -86,7 +86,7 @@ enum WriterSQL {
     static let expiredSessions = """
         SELECT seq, id FROM sessions WHERE ended_at IS NULL AND expires_at <= ? ORDER BY expires_at, seq LIMIT ?
         """
-    static let liveSessions = "SELECT seq FROM sessions WHERE ended_at IS NULL ORDER BY seq"
+    static let liveSessions = "SELECT seq FROM sessions WHERE ended_at IS NULL ORDER BY expires_at, seq"
     static let jobsOfSession = "SELECT id FROM jobs WHERE state = 3 AND worker = ? ORDER BY deadline, id"
     static let cancelledOfSession = """
         SELECT id, attempt, nonce FROM jobs WHERE state = 3 AND worker = ? AND cancel_requested = 1 ORDER BY id

@@ -259,3 +259,13 @@ def test_parked_polls_are_answered_when_the_server_is_told_to_stop(launcher: Lau
     for poll in polls:
         assert poll.answer(within=DRAIN_SECONDS)["jobs"] == []
     server.finish_stop()
+
+
+def test_a_parked_poll_whose_client_has_gone_is_given_no_jobs(server: Server, queue: str) -> None:
+    gone = FakeWorker(server, queues=[queue])
+    parked = gone.park(wait_seconds=30)
+    parked.abandon()
+    heir = FakeWorker(server, queues=[queue])
+    job = server.api.submit(queue=queue)
+    assert heir.take_one(within=5)["id"] == job["id"]
+    assert server.api.job(job["id"])["attempt"] == 1

@@ -7,7 +7,7 @@ import StintTestKit
 import Testing
 
 private func ready(_ key: Int, _ lane: Lane = .work) -> ReadyJob {
-    ReadyJob(lane: lane, order: ServingOrder(key: Int64(key), id: JobID(high: 0, low: UInt64(key))))
+    ReadyJob(lane: lane, order: ServingOrder(key: Int64(key), id: JobID(high: 0, low: UInt64(bitPattern: Int64(key)))))
 }
 
 private let everything = LaneDemand(queues: ["default": LaneDemand.Names(isEveryName: true)])
@@ -179,7 +179,7 @@ struct BeltWindowTests {
         var walk = BeltWalk(seed: seed)
         for _ in 0..<2000 { try await walk.step() }
         try await walk.drain()
-        #expect(walk.available.isEmpty, "seed \(seed): \(walk.available.count) jobs are never served")
+        #expect(walk.available.count == 0, "seed \(seed): so many jobs are never served")
     }
 }
 
@@ -234,7 +234,7 @@ private struct BeltWalk {
     }
 
     mutating func drain() async throws {
-        for _ in 0..<made {
+        for _ in 0..<made where !available.isEmpty {
             try await serve(100)
             try await readRecord()
             try await answer()

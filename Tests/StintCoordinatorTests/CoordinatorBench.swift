@@ -100,6 +100,14 @@ final class CoordinatorBench: Sendable {
         try await until("a poll is parked") { time.deadlines.contains(deadline) }
     }
 
+    /// Moves time on by a tenth of a second again and again, until it has happened.
+    func whileTimePasses(_ what: String, _ condition: () async throws -> Bool) async throws {
+        try await until(what) {
+            time.advance(seconds: 0.1)
+            return try await condition()
+        }
+    }
+
     func state(_ id: JobID) async throws -> JobState {
         try await coordinator.job(id).state
     }

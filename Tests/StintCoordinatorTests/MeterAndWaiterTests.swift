@@ -136,8 +136,11 @@ struct ResultWaitersTests {
             group.addTask { await waiters.wait(for: Self.id, until: Self.deadline, time) { true } }
             try await until("it waits") { !time.deadlines.isEmpty }
             waiters.observe(ended(id: JobID(high: 2, low: 2)))
+            let isWokenByOthers = await comesTrue(turns: 500) { time.deadlines.isEmpty }
+            #expect(!isWokenByOthers)
             waiters.observe(RecordBatch(changes: [change(.running, .scheduled, .failed)]))
-            #expect(await !comesTrue(turns: 500) { time.deadlines.isEmpty })
+            let isWokenByMoves = await comesTrue(turns: 500) { time.deadlines.isEmpty }
+            #expect(!isWokenByMoves)
             time.advance(seconds: 30)
             try await group.waitForAll()
         }
@@ -152,7 +155,7 @@ struct ResultWaitersTests {
     @Test func anEndWhileItIsAskedWhetherToWaitIsNotMissed() async throws {
         let (waiters, time) = (ResultWaiters(), ManualTime())
         var missed = 0
-        for _ in 0..<200 {
+        for _ in 0..<50 {
             let isDone = try await withThrowingTaskGroup(of: Bool.self) { group in
                 group.addTask {
                     await waiters.wait(for: Self.id, until: time.now() + Self.deadline, time) {
@@ -162,7 +165,7 @@ struct ResultWaitersTests {
                     return true
                 }
                 group.addTask {
-                    _ = await comesTrue(turns: 3000) { Task.isCancelled }
+                    _ = await comesTrue(turns: 1000) { Task.isCancelled }
                     return false
                 }
                 let isDone = try await group.next() ?? false
@@ -172,12 +175,7 @@ struct ResultWaitersTests {
             }
             if !isDone { missed += 1 }
         }
-        withKnownIssue(
-            "ResultWaiters.wait asks before its child task has registered: register first",
-            isIntermittent: true
-        ) {
-            #expect(missed == 0)
-        }
+        #expect(missed == 0)
     }
 
     @Test func aCancelledWaitEndsAndLeavesNothingBehind() async throws {

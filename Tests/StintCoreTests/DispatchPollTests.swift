@@ -56,28 +56,21 @@ struct DispatchPollTests {
         #expect(bench.machine.expire(now: 200) == [])
     }
 
-    @Test func aPollThatWasWithdrawnIsAnsweredNoMore() {
+    @Test func aPollThatWasWithdrawnIsAnsweredOnceAndGivenNoJobs() {
         var bench = DispatchBench()
         bench.park(1)
-        bench.machine.withdraw(1, session: worker(1))
+        #expect(bench.machine.withdraw(worker(1)) == [.answerEmpty(1)])
+        #expect(bench.machine.withdraw(worker(1)) == [])
         #expect(bench.machine.assign([job(1)]) == [.putBack([job(1)])])
         #expect(bench.machine.expire(now: .max) == [] && bench.machine.stop() == [])
     }
 
-    @Test func withdrawingAnOlderPollLeavesTheNewer() {
-        var bench = DispatchBench()
-        bench.park(1)
-        bench.park(1)
-        bench.machine.withdraw(1, session: worker(1))
-        #expect(bench.machine.assign([job(1)]) == [.lease(worker(1), [job(1)])])
-    }
-
-    @Test func aGrantForAPollThatWasWithdrawnIsFoundUndelivered() {
+    @Test func aPollForWhichALeaseIsBeingWrittenIsNotWithdrawnAndItsGrantIsFoundUndelivered() {
         var bench = DispatchBench()
         bench.park(1)
         _ = bench.machine.assign([job(1)])
-        bench.machine.withdraw(1, session: worker(1))
-        #expect(bench.machine.leaseSettled(session: worker(1), granted: [token(1)], now: 0).delivery == .nobody)
+        #expect(bench.machine.withdraw(worker(1)) == [])
+        #expect(bench.machine.leaseSettled(session: worker(1), granted: [token(1)], now: 0).delivery == .answer(1))
         #expect(bench.machine.takeUndelivered(of: worker(1), named: []) == [token(1)])
     }
 

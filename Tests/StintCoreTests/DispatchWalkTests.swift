@@ -161,12 +161,12 @@ private struct DispatchWalk {
         expect(bench.machine.nextDeadline.map { $0 > now } ?? true, "no poll waits beyond its time")
     }
 
-    /// Of a poll whose lease is being written nothing is known until it settles; the driver does not withdraw it.
+    /// Of a poll whose lease is being written nothing is known until it settles: it stays.
     mutating func withdraw(_ session: Int) {
-        guard let parked = current[session], !parked.isLeasing else { return }
-        bench.machine.withdraw(parked.poll, session: worker(session))
-        open[parked.poll] = nil
-        current[session] = nil
+        let isParked = current[session].map { !$0.isLeasing } ?? false
+        let actions = bench.machine.withdraw(worker(session))
+        expect(actions.count == (isParked ? 1 : 0), "a parked poll is withdrawn, a leasing one is not")
+        carryOut(actions, "withdraw")
     }
 
     mutating func endOrDrain(_ session: Int) {

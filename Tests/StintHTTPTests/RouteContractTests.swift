@@ -27,7 +27,7 @@ import Testing
 
     private static func routes(_ role: ListenerRole) -> Set<String> {
         let listener = Listener(role: role, host: "127.0.0.1", port: 0, token: nil)
-        let table = listener.table(coordinator(), Readiness())
+        let table = listener.table(coordinator(), Readiness(), ConnectionWatch())
         return Set(table.routes.map { "\($0.method.rawValue) \($0.path)" })
     }
 
@@ -63,7 +63,9 @@ import Testing
     @Test func healthIsOpenOnBothListenersAndNothingElseIs() {
         for role in [ListenerRole.api, .coordinator] {
             let listener = Listener(role: role, host: "127.0.0.1", port: 0, token: "secret")
-            #expect(listener.table(Self.coordinator(), Readiness()).openPaths == ["/healthz", "/readyz"])
+            #expect(
+                listener.table(Self.coordinator(), Readiness(), ConnectionWatch()).openPaths == ["/healthz", "/readyz"]
+            )
         }
     }
 }

@@ -43,7 +43,7 @@ import Testing
 
     private static func plan(_ sql: String) throws -> [String] {
         let queue = try DatabaseQueue()
-        return try queue.write { db in
+        return try queue.writeWithoutTransaction { db in
             try SQLiteSchema.migrate(db)
             let arguments = StatementArguments(Array(repeating: DatabaseValue.null, count: sql.count { $0 == "?" }))
             return try Row.fetchAll(db, sql: "EXPLAIN QUERY PLAN " + sql, arguments: arguments).map { $0["detail"] }
@@ -77,7 +77,7 @@ import Testing
     func theHotUpdatesBuildNoTemporaryTable(_ name: String) throws {
         let sql = try #require(Self.statements.first { $0.name == name }?.sql)
         let queue = try DatabaseQueue()
-        let operations = try queue.write { db -> [String] in
+        let operations = try queue.writeWithoutTransaction { db -> [String] in
             try SQLiteSchema.migrate(db)
             let arguments = StatementArguments(Array(repeating: DatabaseValue.null, count: sql.count { $0 == "?" }))
             return try Row.fetchAll(db, sql: "EXPLAIN " + sql, arguments: arguments).map { $0["opcode"] }
