@@ -302,12 +302,13 @@ package final class Dispatcher: Service {
         }
     }
 
-    /// A job that only this session could not have goes back for the others, one of a paused queue until it is resumed.
+    /// A job that only this session could not have goes back for the others.
     ///
-    /// Those not available are ghosts.
+    /// Those of a queue that was paused elsewhere stay in the record until a reconciliation: put back, they would be asked
+    /// for again without end. Those not available are ghosts.
     private func putBackRefused(_ refused: [LeaseReceipt.Refused], of jobs: [ReadyJob]) async {
-        let servable = Set(refused.filter { $0.reason != .notAvailable }.map(\.jobID))
-        if !servable.isEmpty { await putBack(jobs.filter { servable.contains($0.id) }) }
+        let unfit = Set(refused.filter { $0.reason == .sessionUnfit }.map(\.jobID))
+        if !unfit.isEmpty { await putBack(jobs.filter { unfit.contains($0.id) }) }
     }
 
     /// Whether the jobs were leased is not known: the record is asked what is still available.
