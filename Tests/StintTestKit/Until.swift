@@ -21,7 +21,7 @@ package func until(
 }
 
 /// Whether the condition comes to hold while other tasks get their turns, time standing still.
-package func comesTrue(turns: Int = 2_000, _ condition: () async throws -> Bool) async rethrows -> Bool {
+package func comesTrue(turns: Int = 5_000_000, _ condition: () async throws -> Bool) async rethrows -> Bool {
     for _ in 0..<turns {
         if try await condition() { return true }
         await Task.yield()
