@@ -10,7 +10,7 @@ package struct NeverHappened: Error, CustomStringConvertible {
 /// It takes as long as they take; the limit is for tests that would hang.
 package func until(
     _ what: String,
-    limit: Duration = .seconds(30),
+    limit: Duration = .seconds(180),
     _ condition: () async throws -> Bool
 ) async throws {
     let start = ContinuousClock.now
@@ -21,7 +21,7 @@ package func until(
 }
 
 /// Whether the condition comes to hold while other tasks get their turns, time standing still.
-package func comesTrue(turns: Int = 5_000_000, _ condition: () async throws -> Bool) async rethrows -> Bool {
+package func comesTrue(turns: Int = 2_000, _ condition: () async throws -> Bool) async rethrows -> Bool {
     for _ in 0..<turns {
         if try await condition() { return true }
         await Task.yield()
