@@ -181,10 +181,16 @@ let package = Package(
         .testTarget(
             name: "StintHTTPTests",
             dependencies: [
-                "StintModel", "StintCore", "StintMemoryStore", "StintTelemetry", "StintCoordinator", "StintHTTP",
+                "StintModel", "StintCore", "StintStorage", "StintMemoryStore", "StintTelemetry", "StintCoordinator",
+                "StintWire", "StintHTTP", "StintTestKit",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
-            ]
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            exclude: ["Golden"]
         ),
         .testTarget(name: "StintModelTests", dependencies: ["StintModel", "StintTestKit"]),
         .testTarget(name: "StintCoreTests", dependencies: ["StintModel", "StintCore", "StintTestKit"]),

@@ -7,7 +7,7 @@ extension MemoryRecord {
     mutating func lease(_ request: LeaseRequest) -> LeaseReceipt {
         var receipt = LeaseReceipt()
         for grant in request.grants {
-            if let reason = refusal(of: grant.jobID, to: request.session) {
+            if let reason = refusal(of: grant.jobID, for: request) {
                 receipt.refused.append(LeaseReceipt.Refused(jobID: grant.jobID, reason: reason))
             } else if let job = begin(grant, for: request.session) {
                 receipt.granted.append(job)
@@ -16,8 +16,10 @@ extension MemoryRecord {
         return receipt
     }
 
-    private func refusal(of id: JobID, to session: WorkerID) -> LeaseReceipt.Refusal? {
-        guard let session = liveSession(session), !session.isDraining else { return .sessionUnfit }
+    private func refusal(of id: JobID, for request: LeaseRequest) -> LeaseReceipt.Refusal? {
+        guard let session = liveSession(request.session), !session.isDraining,
+            request.coordinator == nil || request.coordinator == session.coordinator
+        else { return .sessionUnfit }
         guard let stored = jobs[id], stored.job.state == .available, !stored.isTooLateToStart(at: now) else {
             return .notAvailable
         }

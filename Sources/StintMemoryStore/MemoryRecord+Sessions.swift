@@ -23,6 +23,8 @@ extension MemoryRecord {
         guard var session = liveSession(request.session) else { return nil }
         session.lastHeartbeatAt = now
         session.expiresAt = now + request.lease
+        let isNewHere = request.coordinator.map { $0 != session.coordinator } ?? false
+        session.coordinator = request.coordinator ?? session.coordinator
         sessions[session.id]?.session = session
         for progress in request.progress
         where jobs[progress.token.jobID]?.isHeld(by: session.id, under: progress.token) == true {
@@ -30,6 +32,7 @@ extension MemoryRecord {
         }
         return RenewReceipt(
             isDraining: session.isDraining,
+            isNewHere: isNewHere,
             verdicts: request.leases.map { verdict(on: $0, of: session.id) },
             cancelled: leases(of: session.id).filter { jobs[$0.jobID]?.job.cancelRequested == true }
         )

@@ -30,6 +30,15 @@ package struct Capabilities: Hashable, Sendable {
     }
 }
 
+/// One start of a coordinator process: a number drawn at random when it starts.
+package struct CoordinatorID: Hashable, Sendable {
+    package var bits: UInt64
+
+    package init(bits: UInt64) {
+        self.bits = bits
+    }
+}
+
 /// One start of a worker process, as the record holds it.
 ///
 /// All its leases live and die with it.
@@ -47,6 +56,8 @@ package struct WorkerSession: Hashable, Sendable {
     package var lastHeartbeatAt: Timestamp
     package var expiresAt: Timestamp
     package var isDraining = false
+    /// The coordinator that took its registration or its latest poll; only that one may lease to it.
+    package var coordinator: CoordinatorID?
     /// When it said goodbye or was found lost.
     package var endedAt: Timestamp?
     /// How many leases it holds; filled in by reads.

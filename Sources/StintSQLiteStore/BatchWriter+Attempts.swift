@@ -9,7 +9,9 @@ extension BatchWriter {
 
     func lease(_ request: LeaseRequest) throws -> RecordAnswer {
         var receipt = LeaseReceipt()
-        guard let session = try liveSession(request.session), !session.isDraining else {
+        guard let session = try liveSession(request.session), !session.isDraining,
+            request.coordinator == nil || request.coordinator == session.coordinator
+        else {
             receipt.refused = request.grants.map { .init(jobID: $0.jobID, reason: .sessionUnfit) }
             return .leased(receipt)
         }

@@ -23,6 +23,7 @@ extension BatchWriter {
         insert.add(now.milliseconds)
         insert.add(now.milliseconds)
         insert.add(session.expiresAt.milliseconds)
+        insert.add(session.coordinator.map { Int64(bitPattern: $0.bits) })
         try insert.run()
         return .registered(session)
     }
@@ -34,6 +35,8 @@ extension BatchWriter {
         update.add((now + request.lease).milliseconds)
         update.add(session.seq)
         try update.run()
+        let isNewHere = request.coordinator.map { $0 != session.coordinator } ?? false
+        if isNewHere { try seat(request) }
         for progress in request.progress { try save(progress, seq: session.seq) }
         let verdicts = try request.leases.map { token -> RenewReceipt.Verdict in
             guard let held = try heldJob(token), held.worker == session.seq else { return .lost }
@@ -44,7 +47,23 @@ extension BatchWriter {
         let cancelled = try find.all {
             LeaseToken(jobID: try $0.id(0), attempt: $0.int(1), nonce: UInt64(bitPattern: $0.int64(2)))
         }
-        return .renewed(RenewReceipt(isDraining: session.isDraining, verdicts: verdicts, cancelled: cancelled))
+        return .renewed(
+            RenewReceipt(
+                isDraining: session.isDraining,
+                isNewHere: isNewHere,
+                verdicts: verdicts,
+                cancelled: cancelled
+            )
+        )
+    }
+
+    private func seat(_ request: RenewRequest) throws {
+        guard let coordinator = request.coordinator, let session = try liveSession(request.session) else { return }
+        let update = try statements(WriterSQL.seatSession)
+        update.add(Int64(bitPattern: coordinator.bits))
+        update.add(session.seq)
+        try update.run()
+        sessions[request.session]?.coordinator = coordinator
     }
 
     private func save(_ progress: RenewRequest.Progress, seq: Int64) throws {

@@ -14,6 +14,7 @@ final class BatchWriter {
         var name: String
         var isDraining: Bool
         var isEnded: Bool
+        var coordinator: CoordinatorID?
 
         var isLive: Bool { !isEnded }
     }
@@ -156,7 +157,13 @@ final class BatchWriter {
         let find = try statements(WriterSQL.session)
         find.add(id)
         let found = try find.first {
-            KnownSession(seq: $0.int64(0), name: $0.text(1), isDraining: $0.int(2) == 1, isEnded: !$0.isNull(3))
+            KnownSession(
+                seq: $0.int64(0),
+                name: $0.text(1),
+                isDraining: $0.int(2) == 1,
+                isEnded: !$0.isNull(3),
+                coordinator: $0.int64OrNil(4).map { CoordinatorID(bits: UInt64(bitPattern: $0)) }
+            )
         }
         guard let found, found.isLive else { return found }
         sessions[id] = found

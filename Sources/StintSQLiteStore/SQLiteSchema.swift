@@ -56,7 +56,7 @@ enum SQLiteSchema {
           seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, name TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER,
           sdk TEXT NOT NULL, queues TEXT NOT NULL, job_names TEXT NOT NULL, concurrency INTEGER NOT NULL,
           labels BLOB NOT NULL, started_at INTEGER NOT NULL, last_heartbeat_at INTEGER NOT NULL,
-          expires_at INTEGER NOT NULL, is_draining INTEGER NOT NULL, ended_at INTEGER) STRICT;
+          expires_at INTEGER NOT NULL, is_draining INTEGER NOT NULL, coordinator INTEGER, ended_at INTEGER) STRICT;
         CREATE INDEX sessions_live ON sessions (expires_at) WHERE ended_at IS NULL;
         CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
         CREATE TABLE idempotency (

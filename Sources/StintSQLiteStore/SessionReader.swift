@@ -69,6 +69,7 @@ struct SessionReader {
         )
         session.lastHeartbeatAt = Timestamp(milliseconds: row["last_heartbeat_at"])
         session.isDraining = row["is_draining"]
+        session.coordinator = (row["coordinator"] as Int64?).map { CoordinatorID(bits: UInt64(bitPattern: $0)) }
         session.endedAt = JobReader.time(row, "ended_at")
         session.running = row["running"]
         return session

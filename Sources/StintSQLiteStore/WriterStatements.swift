@@ -74,13 +74,14 @@ enum WriterSQL {
 
     static let insertSession = """
         INSERT INTO sessions (id, name, host, pid, sdk, queues, job_names, concurrency, labels, started_at,
-          last_heartbeat_at, expires_at, is_draining)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
+          last_heartbeat_at, expires_at, coordinator, is_draining)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
         """
-    static let session = "SELECT seq, name, is_draining, ended_at FROM sessions WHERE id = ?"
+    static let session = "SELECT seq, name, is_draining, ended_at, coordinator FROM sessions WHERE id = ?"
     static let sessionBySeq = "SELECT id, name FROM sessions WHERE seq = ?"
     static let renewSession =
         "UPDATE sessions SET last_heartbeat_at = ?, expires_at = ? WHERE seq = ? AND ended_at IS NULL"
+    static let seatSession = "UPDATE sessions SET coordinator = ? WHERE seq = ? AND ended_at IS NULL"
     static let endSession = "UPDATE sessions SET ended_at = ? WHERE seq = ? AND ended_at IS NULL"
     static let drainSession = "UPDATE sessions SET is_draining = 1 WHERE seq = ? AND ended_at IS NULL"
     static let expiredSessions = """

@@ -55,7 +55,7 @@ package struct LeaseReceipt: Hashable, Sendable {
         case notAvailable
         /// Its queue is paused.
         case queuePaused
-        /// The session is unknown, has ended or is draining: the job can go to another.
+        /// The session is unknown, has ended, is draining or polls another coordinator by now: the job can go to another.
         case sessionUnfit
     }
 
@@ -130,13 +130,17 @@ package struct RenewReceipt: Hashable, Sendable {
     }
 
     package var isDraining: Bool
+    /// Whether the poll before this one went to another coordinator, or another start of this one: what was granted in its
+    /// answer may never have arrived.
+    package var isNewHere: Bool
     /// One verdict per lease named, in order.
     package var verdicts: [Verdict]
     /// Every lease of the session whose job was called off.
     package var cancelled: [LeaseToken]
 
-    package init(isDraining: Bool, verdicts: [Verdict], cancelled: [LeaseToken]) {
+    package init(isDraining: Bool, isNewHere: Bool = false, verdicts: [Verdict], cancelled: [LeaseToken]) {
         self.isDraining = isDraining
+        self.isNewHere = isNewHere
         self.verdicts = verdicts
         self.cancelled = cancelled
     }

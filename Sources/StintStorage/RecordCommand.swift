@@ -92,10 +92,14 @@ package struct LeaseRequest: Sendable {
     }
 
     package var session: WorkerID
+    /// Who asks: refused when another coordinator took the session's latest poll, whose answer these jobs would miss. Nil is not
+    /// checked.
+    package var coordinator: CoordinatorID?
     package var grants: [Grant]
 
-    package init(session: WorkerID, grants: [Grant]) {
+    package init(session: WorkerID, coordinator: CoordinatorID? = nil, grants: [Grant]) {
         self.session = session
+        self.coordinator = coordinator
         self.grants = grants
     }
 }
@@ -139,13 +143,23 @@ package struct RenewRequest: Sendable {
     package var session: WorkerID
     /// The session lives this long from now.
     package var lease: Milliseconds
+    /// The coordinator that took a poll of the session, and may lease to it from now on; nil for a heartbeat, which changes nothing
+    /// of that.
+    package var coordinator: CoordinatorID?
     /// Leases to judge; a poll names none, a heartbeat all.
     package var leases: [LeaseToken]
     package var progress: [Progress]
 
-    package init(session: WorkerID, lease: Milliseconds, leases: [LeaseToken] = [], progress: [Progress] = []) {
+    package init(
+        session: WorkerID,
+        lease: Milliseconds,
+        coordinator: CoordinatorID? = nil,
+        leases: [LeaseToken] = [],
+        progress: [Progress] = []
+    ) {
         self.session = session
         self.lease = lease
+        self.coordinator = coordinator
         self.leases = leases
         self.progress = progress
     }
