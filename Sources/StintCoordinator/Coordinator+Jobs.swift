@@ -43,11 +43,15 @@ extension Coordinator {
         let first = try await job(id)
         guard !first.state.isTerminal, wait.count > 0 else { return first }
         let deadline = environment.time.now() + wait.count * 1_000_000
-        await waiters.wait(for: id, until: deadline, environment.time) {
-            guard let job = try? await self.job(id) else { return false }  // the read below throws it again
-            return !job.state.isTerminal
+        while true {
+            await waiters.wait(for: id, until: deadline, environment.time) {
+                guard let job = try? await self.job(id) else { return false }  // the read below throws it again
+                return !job.state.isTerminal
+            }
+            let job = try await job(id)
+            let isOver = job.state.isTerminal || environment.time.now() >= deadline || Task.isCancelled
+            if isOver || waiters.isStopped { return job }
         }
-        return try await job(id)
     }
 
     // MARK: Changing

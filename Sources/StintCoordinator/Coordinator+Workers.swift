@@ -10,6 +10,8 @@ extension Coordinator {
     ///
     /// The times in `session` are set by the record.
     package func register(_ session: WorkerSession) async throws(ServiceError) -> WorkerSession {
+        var session = session
+        session.coordinator = id
         guard case .registered(let stored) = try await perform(.register(session, lease: settings.lease), .urgent)
         else {
             throw .fault("an unexpected answer to a registration")
@@ -55,7 +57,8 @@ extension Coordinator {
     /// Applies what the poll tells, renews the session, then waits for work, a cancellation, a drain order or the end of the wait.
     package func poll(_ id: WorkerID, _ poll: Poll) async throws(ServiceError) -> PollResult {
         let capabilities = try await knownCapabilities(of: id)
-        let undelivered = try await undelivered(of: id, poll)
+        let named = Set(poll.running).union(poll.reports.compactMap(\.token))
+        let undelivered = dispatcher.takeUndelivered(of: id, named: named)
         let concurrency = concurrencies.withLock { $0[id] } ?? poll.freeSlots
         let freeSlots = min(poll.freeSlots, concurrency)
         let jobs = await dispatcher.takeAtOnce(id, capabilities: capabilities, freeSlots: freeSlots)
@@ -67,17 +70,19 @@ extension Coordinator {
             if !jobs.isEmpty { _ = await dispatcher.settleAtOnce(nil, of: jobs, session: id) }
             throw error
         }
-        if !jobs.isEmpty {
-            let granted = await dispatcher.settleAtOnce(applied.leased, of: jobs, session: id)
-            if !granted.isEmpty {
-                let news = dispatcher.newsAtOnce(id, applied.renewal)
-                return PollResult(
-                    jobs: granted,
-                    cancelled: news.cancelled,
-                    statuses: applied.statuses,
-                    isDraining: news.isDraining
-                )
-            }
+        if applied.renewal.isNewHere { dispatcher.sessionMovedHere(id) }
+        let granted = jobs.isEmpty ? [] : await dispatcher.settleAtOnce(applied.leased, of: jobs, session: id)
+        if dispatcher.mayHoldUnknown(id) {
+            try await releaseUnknown(of: id, known: named.union(granted.map(\.token)))
+        }
+        if !granted.isEmpty {
+            let news = dispatcher.newsAtOnce(id, applied.renewal)
+            return PollResult(
+                jobs: granted,
+                cancelled: news.cancelled,
+                statuses: applied.statuses,
+                isDraining: news.isDraining
+            )
         }
         return await park(poll, of: id, capabilities, freeSlots: freeSlots, applied)
     }
@@ -130,12 +135,12 @@ extension Coordinator {
         var commands: [RecordCommand] = []
         if !reports.isEmpty { commands.append(.report(ReportRequest(session: id, reports: reports))) }
         if !undelivered.isEmpty { commands.append(.release(id, undelivered, random: environment.random())) }
-        commands.append(.renew(RenewRequest(session: id, lease: settings.lease)))
+        commands.append(.renew(RenewRequest(session: id, lease: settings.lease, coordinator: self.id)))
         if !jobs.isEmpty { commands.append(dispatcher.leaseCommand(jobs, to: id)) }
         var statuses: [ReportStatus] = []
         var renewal: RenewReceipt?
         var leased: LeaseReceipt?
-        for answer in try await perform(commands, .urgent) {
+        for answer in try await performShelving(commands, reports: reports, of: id) {
             switch answer {
             case .reported(let reported): statuses = reported ?? []
             case .renewed(let receipt): renewal = receipt
@@ -151,6 +156,24 @@ extension Coordinator {
         )
     }
 
+    /// Reports that the record cannot take now are put on the shelf, so that they outlive their worker; the worker is told to try
+    /// again all the same.
+    private func performShelving(
+        _ commands: [RecordCommand],
+        reports: [ReportRequest.Report],
+        of id: WorkerID
+    ) async throws(ServiceError) -> [RecordAnswer] {
+        do throws(ServiceError) {
+            return try await perform(commands, .urgent)
+        } catch {
+            switch error {
+            case .unavailable, .unknownOutcome: await shelve(ReportRequest(session: id, reports: reports))
+            default: break
+            }
+            throw error
+        }
+    }
+
     private func reports(_ told: [(token: LeaseToken?, ending: Ending)]) -> [ReportRequest.Report] {
         told.compactMap { report in
             report.token.map { ReportRequest.Report(token: $0, ending: report.ending, random: environment.random()) }
@@ -163,15 +186,15 @@ extension Coordinator {
         return isKnown.map { $0 ? rest.popFirst() ?? .leaseLost : .leaseLost }
     }
 
-    /// Grants that never arrived.
+    /// Releases what the session holds and does not know of: granted in the answer to a poll of another coordinator, or of
+    /// another start of this one, that never arrived.
     ///
-    /// After a restart, or when the session comes from another coordinator, the record is asked.
-    private func undelivered(of id: WorkerID, _ poll: Poll) async throws(ServiceError) -> [LeaseToken] {
-        let named = Set(poll.running).union(poll.reports.compactMap(\.token))
-        if dispatcher.knows(id) { return dispatcher.takeUndelivered(of: id, named: named) }
+    /// Only this coordinator can lease to the session now, so nothing more is on its way.
+    private func releaseUnknown(of id: WorkerID, known: Set<LeaseToken>) async throws(ServiceError) {
         let held = try await read { (store) throws(StorageError) in try await store.leases(of: id) }
-        dispatcher.sessionStarted(id)
-        return held.filter { !named.contains($0) }
+        let unknown = held.filter { !known.contains($0) }
+        if !unknown.isEmpty { _ = try await perform(.release(id, unknown, random: environment.random()), .urgent) }
+        dispatcher.unknownWasReleased(id)
     }
 
     private func knownCapabilities(of id: WorkerID) async throws(ServiceError) -> Capabilities {
@@ -186,11 +209,13 @@ extension Coordinator {
     /// Applies reports; one status each, in order.
     package func report(
         _ id: WorkerID,
-        _ reports: [(token: LeaseToken?, ending: Ending)]
+        _ told: [(token: LeaseToken?, ending: Ending)]
     ) async throws(ServiceError) -> [ReportStatus] {
-        let answer = try await perform(.report(ReportRequest(session: id, reports: self.reports(reports))), .urgent)
-        guard case .reported(let statuses) = answer, let statuses else { throw .sessionLost }
-        return Self.aligned(statuses, to: reports.map { $0.token != nil })
+        let reports = reports(told)
+        let commands = [RecordCommand.report(ReportRequest(session: id, reports: reports))]
+        let answers = try await performShelving(commands, reports: reports, of: id)
+        guard case .reported(let statuses) = answers.first, let statuses else { throw .sessionLost }
+        return Self.aligned(statuses, to: told.map { $0.token != nil })
     }
 
     /// Renews the session and judges its leases; nil tokens are lost.

@@ -3,7 +3,7 @@
 import Logging
 package import ServiceLifecycle
 import StintCore
-import StintModel
+package import StintModel
 package import StintStorage
 package import StintTelemetry
 import Synchronization
@@ -12,6 +12,8 @@ import Synchronization
 ///
 /// Which of them run is the composition root's choice.
 package final class Coordinator: ChangeObserver {
+    /// In whose name this process leases.
+    package let id: CoordinatorID
     package let store: any JobStore
     package let settings: CoordinatorSettings
     package let environment: ServiceEnvironment
@@ -23,6 +25,8 @@ package final class Coordinator: ChangeObserver {
     let capabilities = Mutex<[WorkerID: Capabilities]>([:])
     let concurrencies = Mutex<[WorkerID: Int]>([:])
 
+    /// Nil: this process is alone on its record.
+    let fleet: FleetLinks?
     private let belt: any ReadyQueue
     private let jobTelemetry: JobTelemetry
     private let parts = Mutex<Parts?>(nil)
@@ -34,6 +38,15 @@ package final class Coordinator: ChangeObserver {
         var refiller: Refiller
         var sweeper: Sweeper
         var pruner: Pruner
+        var refresher: Refresher
+    }
+
+    /// What a process does.
+    package enum Role: Hashable, Sendable {
+        /// Takes jobs and answers questions about them.
+        case submitter
+        /// Serves workers and keeps house.
+        case coordinator
     }
 
     package init(
@@ -42,8 +55,11 @@ package final class Coordinator: ChangeObserver {
         backend: String,
         settings: CoordinatorSettings,
         environment: ServiceEnvironment,
-        metrics: MetricRegistry
+        metrics: MetricRegistry,
+        fleet: FleetLinks? = nil
     ) {
+        id = CoordinatorID(bits: environment.random())
+        self.fleet = fleet
         self.store = store
         self.belt = belt
         self.settings = settings
@@ -70,13 +86,48 @@ package final class Coordinator: ChangeObserver {
             environment: environment,
             wakeDispatcher: { [weak self] in self?.dispatcher.wake() }
         )
+        let dispatcher = Dispatcher(
+            id: id,
+            recorder: recorder,
+            belt: belt,
+            environment: environment,
+            beltRunsLow: { refiller.beltRunsLow() },
+            pauseWasMet: { [weak self] in self?.made.refresher.look() }
+        )
         return Parts(
             recorder: recorder,
-            dispatcher: Dispatcher(recorder: recorder, belt: belt, environment: environment) { refiller.beltRunsLow() },
-            timekeeper: Timekeeper(recorder: recorder, store: store, environment: environment),
+            dispatcher: dispatcher,
+            timekeeper: Timekeeper(
+                recorder: recorder,
+                store: store,
+                sleepMax: fleet == nil ? Timekeeper.sleepMax : settings.fallbackPoll,
+                environment: environment
+            ),
             refiller: refiller,
-            sweeper: Sweeper(recorder: recorder, store: store, settings: settings, environment: environment),
-            pruner: Pruner(recorder: recorder, settings: settings, environment: environment)
+            sweeper: Sweeper(
+                recorder: recorder,
+                store: store,
+                shelf: fleet?.shelf,
+                settings: settings,
+                environment: environment
+            ),
+            pruner: Pruner(recorder: recorder, settings: settings, environment: environment),
+            refresher: makeRefresher(dispatcher, refiller)
+        )
+    }
+
+    private func makeRefresher(_ dispatcher: Dispatcher, _ refiller: Refiller) -> Refresher {
+        Refresher(
+            isShared: fleet != nil,
+            interval: settings.fallbackPoll,
+            store: store,
+            dispatcher: dispatcher,
+            environment: environment,
+            onRefresh: { [waiters] in
+                try await refiller.lookForMissing()
+                dispatcher.wake()
+                waiters.wakeAll()
+            }
         )
     }
 
@@ -87,11 +138,28 @@ package final class Coordinator: ChangeObserver {
 
     var recorder: Recorder { made.recorder }
     var dispatcher: Dispatcher { made.dispatcher }
+    var timekeeper: Timekeeper { made.timekeeper }
+
+    /// The services of a process that does everything.
+    package var services: [any Service] { services(of: [.submitter, .coordinator]) }
 
     /// The services in the order they start; they stop in the opposite one, so that the record closes last.
-    package var services: [any Service] {
+    package func services(of roles: Set<Role>) -> [any Service] {
         let parts = made
-        return [parts.recorder, parts.timekeeper, parts.refiller, parts.sweeper, parts.pruner, parts.dispatcher]
+        var services: [any Service] = [parts.recorder]
+        if roles.contains(.coordinator) {
+            services += [parts.timekeeper, parts.refiller, parts.sweeper, parts.pruner, parts.dispatcher]
+        }
+        services.append(parts.refresher)
+        if let channel = fleet?.news {
+            let listener = NewsListener(
+                channel: channel,
+                onGap: { parts.refresher.look() },
+                onNews: { [weak self] news in self?.hear(news) }
+            )
+            services.append(listener)
+        }
+        return services
     }
 
     /// Fills in what the services must know before the first request.
@@ -99,7 +167,7 @@ package final class Coordinator: ChangeObserver {
         let lanes = try await store.readyLanes()
         try await belt.reset(lanes)
         let paused = try await store.queues().filter { $0.pausedBy != nil }
-        dispatcher.observe(paused.map { .queuePaused($0.queue) })
+        dispatcher.setPausedQueues(Set(paused.map(\.queue)))
     }
 
     /// Ends all long waits: parked polls are answered empty, result waits end.
@@ -132,9 +200,10 @@ package final class Coordinator: ChangeObserver {
         forgetEndedSessions(batch.notices)
         jobTelemetry.observe(batch)
         rates.observe(batch)
+        await publish(batch)
     }
 
-    private func forgetEndedSessions(_ notices: [RecordNotice]) {
+    func forgetEndedSessions(_ notices: [RecordNotice]) {
         for case .sessionEnded(let id, _) in notices {
             capabilities.withLock { $0[id] = nil }
             concurrencies.withLock { $0[id] = nil }

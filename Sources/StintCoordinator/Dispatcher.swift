@@ -22,6 +22,8 @@ package final class Dispatcher: Service {
         var waiting: [DispatchMachine.PollID: CheckedContinuation<[LeasedJob], Never>] = [:]
         var lastPollID: DispatchMachine.PollID = 0
         var pausedQueues: Set<String> = []
+        /// Some of them are known only by a refusal: nobody will tell when they are resumed.
+        var pausesAreHearsay = false
         /// After a failure nothing is matched until then, so that a broken record is not asked without end.
         var holdsUntil: Int64 = .min
         var hasEnded = false
@@ -32,19 +34,28 @@ package final class Dispatcher: Service {
     /// Nanoseconds without a match after a failed lease.
     private static let holdAfterFailure: Int64 = 250_000_000
 
+    private let id: CoordinatorID
     private let recorder: Recorder
     private let belt: any ReadyQueue
     private let environment: ServiceEnvironment
     private let state = Mutex(State())
     private let signal = Signal()
     private let beltRunsLow: @Sendable () -> Void
+    private let pauseWasMet: @Sendable () -> Void
 
+    /// - Parameters:
+    ///   - id: In whose name jobs are leased.
+    ///   - pauseWasMet: A queue turned out to be paused by another process: see ``pausesAreHearsay``.
     init(
+        id: CoordinatorID,
         recorder: Recorder,
         belt: any ReadyQueue,
         environment: ServiceEnvironment,
-        beltRunsLow: @escaping @Sendable () -> Void
+        beltRunsLow: @escaping @Sendable () -> Void,
+        pauseWasMet: @escaping @Sendable () -> Void
     ) {
+        self.id = id
+        self.pauseWasMet = pauseWasMet
         self.recorder = recorder
         self.belt = belt
         self.environment = environment
@@ -57,8 +68,16 @@ package final class Dispatcher: Service {
         state.withLock { $0.machine.sessionStarted(id) }
     }
 
-    func knows(_ id: WorkerID) -> Bool {
-        state.withLock { $0.machine.knows(id) }
+    func sessionMovedHere(_ id: WorkerID) {
+        state.withLock { $0.machine.sessionMovedHere(id) }
+    }
+
+    func mayHoldUnknown(_ id: WorkerID) -> Bool {
+        state.withLock { $0.machine.mayHoldUnknown(id) }
+    }
+
+    func unknownWasReleased(_ id: WorkerID) {
+        state.withLock { $0.machine.unknownWasReleased(id) }
     }
 
     func takeUndelivered(of id: WorkerID, named: Set<LeaseToken>) -> [LeaseToken] {
@@ -84,6 +103,21 @@ package final class Dispatcher: Service {
                 }
             }
         }
+    }
+
+    /// Whether a queue is known to be paused only because a lease was refused: then the record is to be asked again.
+    var pausesAreHearsay: Bool { state.withLock(\.pausesAreHearsay) }
+
+    /// What the record says of paused queues.
+    func setPausedQueues(_ queues: Set<String>) {
+        let hasResumed = state.withLock { state in
+            defer {
+                state.pausedQueues = queues
+                state.pausesAreHearsay = state.pausesAreHearsay && !queues.isEmpty
+            }
+            return !state.pausedQueues.isSubset(of: queues)
+        }
+        if hasResumed { wake() }
     }
 
     /// There may be something to match.
@@ -157,7 +191,7 @@ package final class Dispatcher: Service {
     /// The command that leases what was taken.
     func leaseCommand(_ jobs: [ReadyJob], to session: WorkerID) -> RecordCommand {
         let grants = jobs.map { LeaseRequest.Grant(jobID: $0.id, nonce: environment.random()) }
-        return .lease(LeaseRequest(session: session, grants: grants))
+        return .lease(LeaseRequest(session: session, coordinator: id, grants: grants))
     }
 
     /// The record's answer to that command, nil where there is none: then it is asked what is still available.
@@ -302,13 +336,23 @@ package final class Dispatcher: Service {
         }
     }
 
-    /// A job that only this session could not have goes back for the others.
+    /// Jobs that this session could not have, or nobody during a pause, go back; those not available are ghosts.
     ///
-    /// Those of a queue that was paused elsewhere stay in the record until a reconciliation: put back, they would be asked
-    /// for again without end. Those not available are ghosts.
+    /// A queue that was paused elsewhere counts as paused here from now on: put back only, its jobs would be asked for again
+    /// without end.
     private func putBackRefused(_ refused: [LeaseReceipt.Refused], of jobs: [ReadyJob]) async {
-        let unfit = Set(refused.filter { $0.reason == .sessionUnfit }.map(\.jobID))
-        if !unfit.isEmpty { await putBack(jobs.filter { unfit.contains($0.id) }) }
+        let kept = Dictionary(refused.filter { $0.reason != .notAvailable }.map { ($0.jobID, $0.reason) }) { $1 }
+        guard !kept.isEmpty else { return }
+        let back = jobs.filter { kept[$0.id] != nil }
+        let paused = Set(back.filter { kept[$0.id] == .queuePaused }.map(\.lane.queue))
+        if !paused.isEmpty {
+            state.withLock { state in
+                state.pausedQueues.formUnion(paused)
+                state.pausesAreHearsay = true
+            }
+            pauseWasMet()
+        }
+        await putBack(back)
     }
 
     /// Whether the jobs were leased is not known: the record is asked what is still available.

@@ -45,10 +45,18 @@ final class Sweeper: Service {
 
     private let recorder: Recorder
     private let store: any JobStore
+    private let shelf: (any ReportShelf)?
     private let settings: CoordinatorSettings
     private let environment: ServiceEnvironment
 
-    init(recorder: Recorder, store: any JobStore, settings: CoordinatorSettings, environment: ServiceEnvironment) {
+    init(
+        recorder: Recorder,
+        store: any JobStore,
+        shelf: (any ReportShelf)? = nil,
+        settings: CoordinatorSettings,
+        environment: ServiceEnvironment
+    ) {
+        self.shelf = shelf
         self.recorder = recorder
         self.store = store
         self.settings = settings
@@ -75,6 +83,7 @@ final class Sweeper: Service {
             grace.recordCameBack(at: now, wasAwayFor: last.map { recordNow.since($0) })
         }
         do {
+            try await clearShelf()
             if grace.allowsSweeping(at: now) {
                 try await repeatWhileFull { .sweepSessions(limit: 50, random: self.environment.random()) }
             }
@@ -84,6 +93,28 @@ final class Sweeper: Service {
         } catch {
             grace.recordFailed(at: now)
             throw error
+        }
+    }
+
+    /// Applies the reports that waited for the record before anything is given up: an attempt that ended during an outage has
+    /// ended.
+    private func clearShelf() async throws {
+        guard let shelf else { return }
+        while true {
+            let shelved: [ShelvedReports]
+            do {
+                shelved = try await shelf.oldest(limit: Self.limit)
+            } catch {
+                return  // the shelf is away: its reports are late, like those that never got there
+            }
+            guard !shelved.isEmpty else { return }
+            let requests = shelved.compactMap(\.request)
+            if !requests.isEmpty { _ = try await recorder.perform(requests.map { .report($0) }, .urgent) }
+            do {
+                try await shelf.discard(shelved)
+            } catch {
+                return  // applied twice, later, without effect
+            }
         }
     }
 

@@ -63,12 +63,16 @@ final class Refiller: Service {
     private func reconcile() async {
         let loop = HousekeepingLoop(name: "reconciler", environment: environment)
         await loop.run(signal: Signal()) {
-            let missing = try await self.belt.missing(among: try await self.store.readyLanes())
-            if !missing.isEmpty {
-                try await self.belt.reset(missing)
-                self.signal.raise()
-            }
+            try await self.lookForMissing()
             return self.settings.reconcile
         }
+    }
+
+    /// Asks anew for lanes with available jobs of which the belt knows nothing.
+    func lookForMissing() async throws {
+        let missing = try await belt.missing(among: try await store.readyLanes())
+        guard !missing.isEmpty else { return }
+        try await belt.reset(missing)
+        signal.raise()
     }
 }

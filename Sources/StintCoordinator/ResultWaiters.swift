@@ -11,16 +11,38 @@ final class ResultWaiters: Sendable {
         var waiting: [JobID: [UInt64: CheckedContinuation<Void, Never>?]] = [:]
         var lastID: UInt64 = 0
         var isStopped = false
+
+        mutating func release(_ id: JobID) -> [CheckedContinuation<Void, Never>] {
+            waiting.removeValue(forKey: id)?.values.compactMap { $0 } ?? []
+        }
     }
 
     private let state = Mutex(State())
+
+    /// Whether nobody is to wait any more.
+    var isStopped: Bool { state.withLock(\.isStopped) }
 
     /// Wakes those whose job has ended.
     func observe(_ batch: RecordBatch) {
         let woken = state.withLock { state -> [CheckedContinuation<Void, Never>] in
             guard !state.waiting.isEmpty else { return [] }
-            return batch.changes.filter { $0.to?.isTerminal ?? true }
-                .flatMap { state.waiting.removeValue(forKey: $0.id)?.values.compactMap { $0 } ?? [] }
+            return batch.changes.filter { $0.to?.isTerminal ?? true }.flatMap { state.release($0.id) }
+        }
+        for continuation in woken { continuation.resume() }
+    }
+
+    /// Wakes those who wait for these jobs.
+    func wake(_ ids: [JobID]) {
+        let woken = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            state.waiting.isEmpty ? [] : ids.flatMap { state.release($0) }
+        }
+        for continuation in woken { continuation.resume() }
+    }
+
+    /// Wakes everybody, to look for themselves.
+    func wakeAll() {
+        let woken = state.withLock { state in
+            Array(state.waiting.keys).flatMap { state.release($0) }
         }
         for continuation in woken { continuation.resume() }
     }

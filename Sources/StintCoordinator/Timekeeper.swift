@@ -11,8 +11,9 @@ import Synchronization
 final class Timekeeper: Service {
     private static let limit = 1000
     /// A clock that was set forward or a wake-up that was missed is made good within this time.
-    private static let sleepMax = Milliseconds(30_000)
+    static let sleepMax = Milliseconds(30_000)
 
+    private let sleepMax: Milliseconds
     private let recorder: Recorder
     private let store: any JobStore
     private let environment: ServiceEnvironment
@@ -22,7 +23,15 @@ final class Timekeeper: Service {
     /// What the loop sleeps towards: later instants need not wake it.
     private let sleepsUntil = Mutex<Timestamp?>(nil)
 
-    init(recorder: Recorder, store: any JobStore, environment: ServiceEnvironment) {
+    /// - Parameter sleepMax: After which time it looks in any case; with none scheduled only where it is below the default,
+    ///   because others may schedule on the same record.
+    init(
+        recorder: Recorder,
+        store: any JobStore,
+        sleepMax: Milliseconds = Timekeeper.sleepMax,
+        environment: ServiceEnvironment
+    ) {
+        self.sleepMax = sleepMax
         self.recorder = recorder
         self.store = store
         self.environment = environment
@@ -33,7 +42,11 @@ final class Timekeeper: Service {
         for change in batch.changes where change.to == .scheduled {
             earliest = min(earliest ?? change.runAt, change.runAt)
         }
-        guard let earliest else { return }
+        if let earliest { hear(of: earliest) }
+    }
+
+    /// A job was scheduled, here or elsewhere.
+    func hear(of earliest: Timestamp) {
         told.withLock { $0 = min($0 ?? earliest, earliest) }
         if sleepsUntil.withLock({ $0.map { earliest < $0 } ?? true }) { signal.raise() }
     }
@@ -55,7 +68,7 @@ final class Timekeeper: Service {
         let next = [stored, told.withLock { $0 }].compactMap { $0 }.min()
         sleepsUntil.withLock { $0 = next }
         // What was told between the two reads raised the signal, and the loop comes round at once.
-        guard let next else { return nil }
-        return min(Self.sleepMax, max(Milliseconds(1), next.since(now)))
+        guard let next else { return sleepMax < Self.sleepMax ? sleepMax : nil }
+        return min(sleepMax, max(Milliseconds(1), next.since(now)))
     }
 }

@@ -85,6 +85,8 @@ package struct DispatchMachine: Sendable {
         var cancelled: Set<LeaseToken> = []
         var isDraining = false
         var wasToldToDrain = false
+        /// Another coordinator's answer may have been lost: the record is to be asked what the session holds.
+        var mayHoldUnknown = false
     }
 
     /// A session that can be given a job, in the array's order.
@@ -112,10 +114,22 @@ package struct DispatchMachine: Sendable {
         if sessions[id] == nil { sessions[id] = Session() }
     }
 
-    /// Whether the session's unconfirmed grants are known here.
-    ///
-    /// If not, the record must be asked what it holds.
+    /// Whether anything is kept of the session.
     package func knows(_ id: WorkerID) -> Bool { sessions[id] != nil }
+
+    /// The session polled another coordinator before, or another start of this one: what it was granted there is not known here.
+    package mutating func sessionMovedHere(_ id: WorkerID) {
+        sessions[id, default: Session()].unconfirmed = []
+        sessions[id]?.mayHoldUnknown = true
+    }
+
+    /// Whether the record must be asked what the session holds.
+    package func mayHoldUnknown(_ id: WorkerID) -> Bool { sessions[id]?.mayHoldUnknown ?? false }
+
+    /// The record was asked, and what the session does not know of was released.
+    package mutating func unknownWasReleased(_ id: WorkerID) {
+        sessions[id]?.mayHoldUnknown = false
+    }
 
     /// The session was lost or said goodbye.
     package mutating func sessionEnded(_ id: WorkerID) -> [Action] {

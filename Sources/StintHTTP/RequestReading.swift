@@ -216,9 +216,10 @@ enum PageCursor {
     }
 
     static func decode(_ text: String) -> JobID? {
-        guard text.utf8.count == 33, text.first == "c" else { return nil }
-        var digits = Array(text.dropFirst())
-        for position in [20, 16, 12, 8] { digits.insert("-", at: position) }
-        return JobID(String(digits))
+        // By bytes: a character may hold several of them.
+        var digits = Array(text.utf8)
+        guard digits.count == 33, digits.removeFirst() == UInt8(ascii: "c") else { return nil }
+        for position in [20, 16, 12, 8] { digits.insert(UInt8(ascii: "-"), at: position) }
+        return digits.withUnsafeBufferPointer { JobID(utf8: $0) }
     }
 }
