@@ -125,7 +125,9 @@ let package = Package(
         .target(
             name: "StintCLI",
             dependencies: [
-                "StintModel", "StintStorage", "StintWire", "StintClient", "StintWorker", "StintServer", "StintBench",
+                "StintModel", "StintStorage", "StintCoordinator", "StintWire", "StintClient", "StintWorker",
+                "StintServer",
+                "StintBench",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -14,6 +14,15 @@ struct ServerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Where the embedded record lies. (default: ./stint-data)", valueName: "path"))
     var dataDir: String?
 
+    @Option(help: ArgumentHelp("The shared record: postgres://user:password@host:5432/db.", valueName: "url"))
+    var databaseURL: String?
+
+    @Option(help: ArgumentHelp("The shared queue: redis://:password@host:6379/0.", valueName: "url"))
+    var redisURL: String?
+
+    @Flag(help: "Bring the database to this version's schema before starting.")
+    var migrate = false
+
     @Option(help: ArgumentHelp("Where the submitter's API listens. (default: 127.0.0.1)", valueName: "host"))
     var apiHost: String?
 
@@ -40,6 +49,17 @@ struct ServerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How often lost sessions are looked for. (default: 1)", valueName: "s"))
     var sweepSeconds: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "How often the record is asked for what no other process told of. (default: 2)",
+            valueName: "s"
+        )
+    )
+    var fallbackPollSeconds: String?
+
+    @Option(help: ArgumentHelp("How often the queue is compared with the record. (default: 10)", valueName: "s"))
+    var reconcileSeconds: String?
+
     @Option(help: ArgumentHelp("How long stopping may take. (default: 25)", valueName: "s"))
     var drainSeconds: String?
 
@@ -60,6 +80,8 @@ struct ServerOptions: ParsableArguments {
 
     private var flags: [String: String] {
         let values: [String: String?] = [
+            "STINT_DATABASE_URL": databaseURL, "STINT_REDIS_URL": redisURL,
+            "STINT_FALLBACK_POLL_SECONDS": fallbackPollSeconds, "STINT_RECONCILE_SECONDS": reconcileSeconds,
             "STINT_DATA_DIR": dataDir, "STINT_API_HOST": apiHost, "STINT_API_PORT": apiPort,
             "STINT_COORDINATOR_HOST": coordinatorHost, "STINT_COORDINATOR_PORT": coordinatorPort,
             "STINT_LEASE_SECONDS": leaseSeconds, "STINT_HEARTBEAT_SECONDS": heartbeatSeconds,
@@ -85,7 +107,9 @@ struct ServerOptions: ParsableArguments {
                 file: try path.map { try ConfigurationFile.read($0, known: names) } ?? [:],
                 filePath: path
             )
-            return try ServerConfiguration(source)
+            var configuration = try ServerConfiguration(source)
+            configuration.migrates = migrate
+            return configuration
         } catch let error as ConfigurationError {
             throw CommandFailure(.wrongUsage, error.description)
         }

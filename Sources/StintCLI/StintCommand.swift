@@ -17,7 +17,12 @@ package struct StintCommand: AsyncParsableCommand {
             """,
         version: StintVersion.current,
         groupedSubcommands: [
-            CommandGroup(name: "Run", subcommands: [ServeCommand.self, WorkerCommand.self]),
+            CommandGroup(
+                name: "Run",
+                subcommands: [
+                    ServeCommand.self, SubmitterCommand.self, CoordinatorCommand.self, WorkerCommand.self,
+                ]
+            ),
             CommandGroup(
                 name: "Jobs",
                 subcommands: [SubmitCommand.self, JobsCommand.self, DeadLettersCommand.self]

@@ -21,7 +21,18 @@ package struct ServerConfiguration: Sendable {
         case json
     }
 
+    /// The embedded record, where no database is named.
     package var dataDirectory = "./stint-data"
+    /// The shared record, nil for the embedded one.
+    ///
+    /// Secret: it may hold a password.
+    package var databaseURL: String?
+    /// The shared belt, nil for one in process.
+    ///
+    /// Secret: it may hold a password.
+    package var redisURL: String?
+    /// Brings the database to this version's schema before anything else.
+    package var migrates = false
     package var apiHost = "127.0.0.1"
     package var apiPort = 8000
     package var coordinatorHost = "127.0.0.1"
@@ -49,7 +60,14 @@ package struct ServerConfiguration: Sendable {
     /// - Throws: ``ConfigurationError``, naming the setting, its value and what is allowed.
     package init(_ source: SettingSource) throws {
         self.init()
-        try Self.refuseDistributed(source)
+        databaseURL = source.text("STINT_DATABASE_URL")
+        redisURL = source.text("STINT_REDIS_URL")
+        if redisURL != nil, databaseURL == nil {
+            throw ConfigurationError(
+                "STINT_REDIS_URL is set, but STINT_DATABASE_URL is not: Redis carries jobs between the processes of the "
+                    + "distributed mode; set both, or neither to run on SQLite"
+            )
+        }
         dataDirectory = source.text("STINT_DATA_DIR", default: dataDirectory)
         apiHost = source.text("STINT_API_HOST", default: apiHost)
         apiPort = try source.int("STINT_API_PORT", 0...65_535, default: apiPort)
@@ -65,12 +83,13 @@ package struct ServerConfiguration: Sendable {
         try checkExposure()
     }
 
-    private static func refuseDistributed(_ source: SettingSource) throws {
-        for name in ["STINT_DATABASE_URL", "STINT_REDIS_URL"] where source.text(name) != nil {
-            throw ConfigurationError(
-                "\(name) is set, but this version has the embedded record only; unset it to run on SQLite"
-            )
-        }
+    /// - Throws: ``ConfigurationError`` where only the embedded record is named.
+    package func requireDatabase(for command: String) throws {
+        guard databaseURL == nil else { return }
+        throw ConfigurationError(
+            "stint \(command) needs a PostgreSQL database that all its processes share: set STINT_DATABASE_URL, such as "
+                + "postgres://user:password@host:5432/stint, or run 'stint serve' for everything in one process on SQLite"
+        )
     }
 
     private static func coordinatorSettings(_ source: SettingSource) throws -> CoordinatorSettings {

@@ -92,8 +92,9 @@ package struct LeaseRequest: Sendable {
     }
 
     package var session: WorkerID
-    /// Who asks: refused when another coordinator took the session's latest poll, whose answer these jobs would miss. Nil is not
-    /// checked.
+    /// Who asks; nil is not checked.
+    ///
+    /// Refused when another coordinator took the session's latest poll, whose answer these jobs would miss.
     package var coordinator: CoordinatorID?
     package var grants: [Grant]
 

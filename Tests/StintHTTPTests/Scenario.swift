@@ -149,7 +149,8 @@ struct Listeners {
     }
 
     func run<Value: Sendable>(
-        _ body: @escaping @Sendable (_ api: any TestClientProtocol, _ coordinator: any TestClientProtocol) async throws
+        _ body:
+            @escaping @Sendable (_ api: any TestClientProtocol, _ coordinator: any TestClientProtocol) async throws
             -> Value
     ) async throws -> Value {
         try await coordinator.prepare()

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Logging
+import StintCoordinator
 import StintModel
 import StintServer
 
@@ -11,6 +12,8 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Run everything in one process, on one SQLite file.",
         discussion: """
+            With --database-url the record is PostgreSQL, which other submitters and coordinators may share.
+
             Every setting can be given as a flag, in the environment (STINT_DATA_DIR for --data-dir) or in a file \
             (--config stint.yaml), in this order of precedence. The token is read from STINT_TOKEN only.
             """
@@ -39,31 +42,25 @@ struct ServeCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try settings.configuration()
         let logger = settings.logger(configuration)
-        let console = Console.current
         let (runsWorker, command) = (worker, self)
-        do {
-            try await EmbeddedServer(configuration, logger: logger).run(
-                onListening: { name, address in console.line("listening \(name)=\(address)") },
-                onReady: { addresses in command.greet(addresses, console) },
-                companions: { addresses in
-                    runsWorker ? [command.sampleWorker(addresses, configuration, logger)] : []
-                }
-            )
-        } catch {
-            throw CommandFailure(.failed, "the server stopped: \(error)")
-        }
+        try await ServerRun(configuration, roles: [.submitter, .coordinator], logger).run(
+            onReady: { addresses in command.greet(addresses, Console.current) },
+            companions: { addresses in
+                guard runsWorker, let address = addresses.coordinator else { return [] }
+                return [command.sampleWorker(address, configuration, logger)]
+            }
+        )
     }
 
-    private func greet(_ addresses: EmbeddedServer.Addresses, _ console: Console) {
-        console.line("ready")
-        guard console.isOutputTerminal || worker else { return }
+    private func greet(_ addresses: Server.Addresses, _ console: Console) {
+        guard let api = addresses.api, console.isOutputTerminal || worker else { return }
         console.line(
             """
 
             Try it:
-              curl -X POST \(addresses.api)/submit_job -H "Content-Type: application/json" \
+              curl -X POST \(api)/submit_job -H "Content-Type: application/json" \
             -d '{"name": "cpu_intensive", "payload": "test task"}'
-              stint stats --api-url \(addresses.api)
+              stint stats --api-url \(api)
             Ctrl-C stops the server; what was accepted is kept.
 
             """

@@ -207,12 +207,12 @@ struct WorkerSettings: Sendable {
 extension ServeCommand {
     /// The sample worker beside the server: it stops first, and leaves the server time to stop.
     func sampleWorker(
-        _ addresses: EmbeddedServer.Addresses,
+        _ coordinatorURL: String,
         _ configuration: ServerConfiguration,
         _ logger: Logger
     ) -> any Service {
         makeSampleWorker(
-            coordinatorURL: addresses.coordinator,
+            coordinatorURL: coordinatorURL,
             token: configuration.token,
             concurrency: sampleConcurrency,
             timeScale: sampleTimeScale,

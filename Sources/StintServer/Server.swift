@@ -2,28 +2,27 @@
 
 package import Logging
 package import ServiceLifecycle
-import StintCoordinator
-import StintCore
+package import StintCoordinator
 import StintHTTP
-import StintMemoryStore
 import StintModel
-import StintSQLiteStore
 import StintTelemetry
 import UnixSignals
 
-/// Submitter and coordinator in one process, on one SQLite file.
-package struct EmbeddedServer: Sendable {
-    /// Where a started server listens, such as `http://127.0.0.1:8000`.
+/// A server process: submitter, coordinator or both, on the record that its configuration names.
+package struct Server: Sendable {
+    /// Where a started server listens, such as `http://127.0.0.1:8000`; nil for a role it does not have.
     package struct Addresses: Sendable {
-        package var api: String
-        package var coordinator: String
+        package var api: String?
+        package var coordinator: String?
     }
 
     private let configuration: ServerConfiguration
+    private let roles: Set<Coordinator.Role>
     private let logger: Logger
 
-    package init(_ configuration: ServerConfiguration, logger: Logger) {
+    package init(_ configuration: ServerConfiguration, roles: Set<Coordinator.Role>, logger: Logger) {
         self.configuration = configuration
+        self.roles = roles
         self.logger = logger
     }
 
@@ -38,39 +37,20 @@ package struct EmbeddedServer: Sendable {
         onReady: @escaping @Sendable (Addresses) -> Void,
         companions: @escaping @Sendable (Addresses) -> [any Service]
     ) async throws {
-        let environment = ServiceEnvironment(logger: logger)
-        let store = try await SQLiteJobStore(
-            configuration: .init(directory: configuration.dataDirectory),
-            rules: EndingDecision.rules,
-            now: { SystemClock.now() }
-        )
+        let backend = try await Backend.open(configuration, roles: roles, logger: logger)
         let coordinator = Coordinator(
-            store: store,
-            belt: MemoryReadyQueue(),
-            backend: "sqlite",
+            store: backend.store,
+            belt: backend.belt,
+            backend: backend.name,
             settings: configuration.coordinator,
-            environment: environment,
-            metrics: MetricRegistry()
+            environment: ServiceEnvironment(logger: logger),
+            metrics: MetricRegistry(),
+            fleet: backend.fleet
         )
         try await coordinator.prepare()
-        let gate = ListeningGate(count: 2)
         let readiness = Readiness()
-        let listeners = [
-            Listener(
-                role: .api,
-                host: configuration.apiHost,
-                port: configuration.apiPort,
-                token: configuration.token,
-                connectionsMax: configuration.connectionsMax
-            ),
-            Listener(
-                role: .coordinator,
-                host: configuration.coordinatorHost,
-                port: configuration.coordinatorPort,
-                token: configuration.token,
-                connectionsMax: configuration.connectionsMax
-            ),
-        ].map { listener in
+        let gate = ListeningGate(count: roles.count)
+        let listeners = listeners.map { listener in
             listener.service(coordinator, readiness: readiness, logger: logger) { role, address in
                 onListening(role.rawValue, address)
                 await gate.opened(role, address)
@@ -78,7 +58,8 @@ package struct EmbeddedServer: Sendable {
         }
         let companion = CompanionService(gate: gate, onReady: onReady, make: companions)
         let services: [any Service] =
-            [SecondSignal()] + coordinator.services + listeners + [WaitEnder(coordinator, readiness), companion]
+            [SecondSignal()] + backend.services + coordinator.services(of: roles) + listeners
+            + [WaitEnder(coordinator, readiness), companion]
         var group = ServiceGroupConfiguration(
             services: services,
             gracefulShutdownSignals: [.sigterm, .sigint],
@@ -86,6 +67,27 @@ package struct EmbeddedServer: Sendable {
         )
         group.maximumGracefulShutdownDuration = .milliseconds(configuration.drain.count + 1000)
         try await ServiceGroup(configuration: group).run()
+    }
+
+    private var listeners: [Listener] {
+        var listeners: [Listener] = []
+        if roles.contains(.submitter) {
+            listeners.append(listener(.api, configuration.apiHost, configuration.apiPort))
+        }
+        if roles.contains(.coordinator) {
+            listeners.append(listener(.coordinator, configuration.coordinatorHost, configuration.coordinatorPort))
+        }
+        return listeners
+    }
+
+    private func listener(_ role: ListenerRole, _ host: String, _ port: Int) -> Listener {
+        Listener(
+            role: role,
+            host: host,
+            port: port,
+            token: configuration.token,
+            connectionsMax: configuration.connectionsMax
+        )
     }
 }
 
@@ -109,8 +111,8 @@ private struct WaitEnder: Service {
 /// Services that need the listeners.
 private struct CompanionService: Service {
     let gate: ListeningGate
-    let onReady: @Sendable (EmbeddedServer.Addresses) -> Void
-    let make: @Sendable (EmbeddedServer.Addresses) -> [any Service]
+    let onReady: @Sendable (Server.Addresses) -> Void
+    let make: @Sendable (Server.Addresses) -> [any Service]
 
     func run() async throws {
         guard let addresses = await gate.wait() else { return }
@@ -139,7 +141,7 @@ private actor ListeningGate {
     }
 
     /// The addresses; nil when the process stops before all listen.
-    func wait() async -> EmbeddedServer.Addresses? {
+    func wait() async -> Server.Addresses? {
         if !isOpen {
             await withGracefulShutdownHandler {
                 await withTaskCancellationHandler {
@@ -151,8 +153,8 @@ private actor ListeningGate {
                 Task { await self.release() }  // as above
             }
         }
-        guard let api = addresses[.api], let coordinator = addresses[.coordinator] else { return nil }
-        return EmbeddedServer.Addresses(api: api, coordinator: coordinator)
+        guard isOpen else { return nil }
+        return Server.Addresses(api: addresses[.api], coordinator: addresses[.coordinator])
     }
 
     private var isOpen: Bool { addresses.count == count }
