@@ -4,6 +4,7 @@ import Logging
 import ServiceLifecycle
 import StintModel
 import StintStorage
+import Synchronization
 
 /// Fills the belt from the record: at start, where a lane runs low, and where the belt lost something.
 final class Refiller: Service {
@@ -12,6 +13,8 @@ final class Refiller: Service {
     private let settings: CoordinatorSettings
     private let environment: ServiceEnvironment
     private let signal = Signal()
+    /// What the belt lacked when it was last compared with the record.
+    private let suspects = Mutex<Set<ReadyJob>>([])
     private let wakeDispatcher: @Sendable () -> Void
 
     init(
@@ -59,13 +62,35 @@ final class Refiller: Service {
         }
     }
 
-    /// Looks, now and then, for lanes with available jobs of which the belt knows nothing.
+    /// Jobs at the head of each lane that are compared with the belt: a hole further behind comes forward by itself.
+    private static let comparedPerLane = 200
+
+    /// Looks, now and then, for lanes with available jobs of which the belt knows nothing, and for jobs that were taken from it
+    /// by somebody who never leased them.
     private func reconcile() async {
         let loop = HousekeepingLoop(name: "reconciler", environment: environment)
         await loop.run(signal: Signal()) {
             try await self.lookForMissing()
+            try await self.lookForAbsent()
             return self.settings.reconcile
         }
+    }
+
+    /// Puts back what was absent twice in a row: in between, whoever took it has leased it, or never will.
+    func lookForAbsent() async throws {
+        var absent: Set<ReadyJob> = []
+        for lane in try await store.readyLanes() {
+            let jobs = try await store.readyJobs(lane: lane, after: nil, limit: Self.comparedPerLane)
+            absent.formUnion(try await belt.absent(among: jobs))
+        }
+        let lost = suspects.withLock { suspects in
+            defer { suspects = absent.subtracting(suspects) }
+            return absent.intersection(suspects)
+        }
+        guard !lost.isEmpty else { return }
+        environment.logger.info("jobs put back that had fallen from the belt", metadata: ["jobs": "\(lost.count)"])
+        try await belt.put(lost.sorted { $0.order < $1.order })
+        wakeDispatcher()
     }
 
     /// Asks anew for lanes with available jobs of which the belt knows nothing.
