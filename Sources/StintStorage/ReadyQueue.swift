@@ -26,8 +26,16 @@ package protocol ReadyQueue: Sendable {
     /// Those of the lanes, which have available jobs in the record, of which the belt knows nothing.
     func missing(among lanes: [Lane]) async throws(StorageError) -> [Lane]
 
+    /// Those of the jobs, which are available in the record, that should be on the belt and are not. One that was taken and is just
+    /// being leased is among them; one that is among them time after time was lost. A belt that cannot lose jobs names none.
+    func absent(among jobs: [ReadyJob]) async throws(StorageError) -> [ReadyJob]
+
     /// How many jobs are on the belt.
     func depth() async throws(StorageError) -> Int
+}
+
+extension ReadyQueue {
+    package func absent(among jobs: [ReadyJob]) async throws(StorageError) -> [ReadyJob] { [] }
 }
 
 /// Which lanes are wanted: for each queue, names, or all names.
