@@ -13,8 +13,7 @@ final class Refiller: Service {
     private let settings: CoordinatorSettings
     private let environment: ServiceEnvironment
     private let signal = Signal()
-    /// What the belt lacked when it was last compared with the record.
-    private let suspects = Mutex<Set<ReadyJob>>([])
+    private let gaps = Mutex(GapFinder())
     private let wakeDispatcher: @Sendable () -> Void
 
     init(
@@ -62,35 +61,27 @@ final class Refiller: Service {
         }
     }
 
-    /// Jobs at the head of each lane that are compared with the belt: a hole further behind comes forward by itself.
-    private static let comparedPerLane = 200
-
     /// Looks, now and then, for lanes with available jobs of which the belt knows nothing, and for jobs that were taken from it
     /// by somebody who never leased them.
     private func reconcile() async {
         let loop = HousekeepingLoop(name: "reconciler", environment: environment)
         await loop.run(signal: Signal()) {
             try await self.lookForMissing()
-            try await self.lookForAbsent()
+            try await self.lookForGaps()
             return self.settings.reconcile
         }
     }
 
-    /// Puts back what was absent twice in a row: in between, whoever took it has leased it, or never will.
-    func lookForAbsent() async throws {
-        var absent: Set<ReadyJob> = []
-        for lane in try await store.readyLanes() {
-            let jobs = try await store.readyJobs(lane: lane, after: nil, limit: Self.comparedPerLane)
-            absent.formUnion(try await belt.absent(among: jobs))
-        }
-        let lost = suspects.withLock { suspects in
-            defer { suspects = absent.subtracting(suspects) }
-            return absent.intersection(suspects)
-        }
-        guard !lost.isEmpty else { return }
-        environment.logger.info("jobs put back that had fallen from the belt", metadata: ["jobs": "\(lost.count)"])
-        try await belt.put(lost.sorted { $0.order < $1.order })
-        wakeDispatcher()
+    /// Resets lanes of which the belt has lost jobs.
+    func lookForGaps() async throws {
+        // Only one loop looks: nothing is lost between the copy and its return.
+        var finder = gaps.withLock { $0 }
+        let lanes = try await finder.look(in: try await store.readyLanes(), of: store, belt: belt)
+        gaps.withLock { $0 = finder }
+        guard !lanes.isEmpty else { return }
+        environment.logger.info("the belt had lost jobs", metadata: ["lanes": "\(lanes.count)"])
+        try await belt.reset(lanes)
+        signal.raise()
     }
 
     /// Asks anew for lanes with available jobs of which the belt knows nothing.
