@@ -15,6 +15,7 @@ enum NewsCodec {
         static let scheduled: UInt8 = 2
         static let notices: UInt8 = 3
         static let ended: UInt8 = 4
+        static let counted: UInt8 = 5
     }
 
     private enum NoticeKind {
@@ -70,6 +71,11 @@ enum NewsCodec {
             writer.writeFramed { body in
                 for id in ids { body.write(id) }
             }
+        case .counted(let counts):
+            writer.write(Kind.counted)
+            writer.writeFramed { body in
+                for count in [counts.submitted, counts.completed, counts.failed] { body.write(UInt32(clamping: count)) }
+            }
         }
     }
 
@@ -93,6 +99,11 @@ enum NewsCodec {
             var ids: [JobID] = []
             while !body.isAtEnd { ids.append(try body.id()) }
             return .ended(ids)
+        case Kind.counted:
+            let submitted: UInt32 = try body.number()
+            let completed: UInt32 = try body.number()
+            let failed: UInt32 = try body.number()
+            return .counted(JobCounts(submitted: Int(submitted), completed: Int(completed), failed: Int(failed)))
         default:
             return nil
         }
