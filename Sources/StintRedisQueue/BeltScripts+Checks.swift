@@ -5,8 +5,8 @@ import RedisDriver
 extension BeltScripts {
     /// Finds the lanes of which the belt has nothing and expects nothing.
     ///
-    /// ARGV: prefix, epoch, then queue and name of each lane. Returns the numbers of those lanes, from 0. Reads only, but for keys
-    /// of another type.
+    /// ARGV: prefix, epoch, then queue and name of each lane. Returns the numbers of those lanes, from 0. Reads only, but
+    /// enters lanes that have jobs where takers look for them, should somebody have removed them there.
     static let missing = script(
         """
         local prefix, epoch = ARGV[1], ARGV[2]
@@ -15,7 +15,10 @@ extension BeltScripts {
           local identifier = ARGV[i] .. '/' .. ARGV[i + 1]
           local known = on('HMGET', prefix .. 'state:' .. identifier, 'epoch', 'score')
           local isMissing = known[1] ~= epoch
-          if not isMissing and on('ZCARD', prefix .. 'lane:' .. identifier) == 0 then
+          if on('ZCARD', prefix .. 'lane:' .. identifier) > 0 then
+            on('SADD', prefix .. 'lanes:' .. ARGV[i], ARGV[i + 1])
+            on('SADD', prefix .. 'queues', ARGV[i])
+          elseif not isMissing then
             isMissing = known[2] == '+inf' or not on('ZSCORE', prefix .. 'refills', identifier)
           end
           if isMissing then result[#result + 1] = (i - 3) / 2 end

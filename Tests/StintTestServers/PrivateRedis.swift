@@ -18,23 +18,44 @@ package final class PrivateRedis: Sendable {
     /// - Parameter settings: More of its command line, such as `["--maxmemory", "4mb"]`.
     package init(password: String? = nil, settings: [String] = []) throws {
         directory = try TemporaryDirectory("stint-redis")
-        port = try freePort()
         self.password = password
         self.settings = settings
-        try start()
+        // Somebody else may take a free port first.
+        for _ in 0..<5 {
+            let port = try freePort()
+            if let server = try Self.start(port, directory, password, settings) {
+                self.port = port
+                process.withLock { $0 = server }
+                return
+            }
+        }
+        throw PrivateServerError("redis-server ends at once")
     }
 
+    /// Starts it again on its port, after ``kill()``.
     package func start() throws {
+        guard let server = try Self.start(port, directory, password, settings) else {
+            throw PrivateServerError("redis-server ended at once")
+        }
+        process.withLock { $0 = server }
+    }
+
+    /// Nil when it ended by itself: the port is in use.
+    private static func start(
+        _ port: Int,
+        _ directory: TemporaryDirectory,
+        _ password: String?,
+        _ settings: [String]
+    ) throws -> ServerProcess? {
         var command = [
             "redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--dir", directory.path, "--save", "",
             "--appendonly", "no", "--daemonize", "no", "--databases", "16",
         ]
         if let password { command += ["--requirepass", password] }
         let server = try ServerProcess(command + settings, log: directory.path + "/log")
-        process.withLock { $0 = server }
         for _ in 0..<1_500 {
-            if isAnswering() { return }
-            if server.hasEnded { throw PrivateServerError("redis-server ended at once") }
+            if server.hasEnded { return nil }
+            if isAnswering(port) { return server }
             usleep(10_000)
         }
         throw PrivateServerError("redis-server does not answer")
@@ -72,18 +93,18 @@ package final class PrivateRedis: Sendable {
     /// Carries out one command whose words hold no spaces, and returns the answer's text as the protocol writes it.
     @discardableResult
     package func run(_ command: String) throws -> String {
-        let text = try exchange((password.map { "AUTH \($0)\r\n" } ?? "") + command + "\r\nQUIT\r\n")
+        let text = try Self.exchange(port, (password.map { "AUTH \($0)\r\n" } ?? "") + command + "\r\nQUIT\r\n")
         guard !text.contains("\r\n-"), !text.hasPrefix("-") else { throw PrivateServerError("redis-server: \(text)") }
         return text
     }
 
-    private func isAnswering() -> Bool {
-        guard let text = try? exchange("PING\r\nQUIT\r\n") else { return false }  // not listening yet
+    private static func isAnswering(_ port: Int) -> Bool {
+        guard let text = try? exchange(port, "PING\r\nQUIT\r\n") else { return false }  // not listening yet
         return text.contains("+PONG") || text.contains("-NOAUTH")
     }
 
     /// Sends lines over a connection of its own and returns everything that comes back.
-    private func exchange(_ lines: String) throws -> String {
+    private static func exchange(_ port: Int, _ lines: String) throws -> String {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
