@@ -7,7 +7,7 @@ import time
 
 from . import StackError
 from .parts import WORKERS
-from .readiness import answers_ok, wait_until, worker_names
+from .readiness import answers_ok, wait_until, live_workers
 from .settings import DEPLOY, configured_ports, ensure_passwords, is_free, read_variables, write_privately
 
 ENVIRONMENT = DEPLOY / ".env"
@@ -97,7 +97,7 @@ class ContainerStack:
 
         def ready() -> bool:
             servers = all(answers_ok(ports[name], "/readyz") for name in ("api", "coordinator-1", "coordinator-2"))
-            return servers and set(WORKERS) <= worker_names(ports["api"], token)
+            return servers and set(WORKERS) <= {worker["name"] for worker in live_workers(ports["api"], token)}
 
         if not wait_until(ready, deadline=deadline, alive=lambda: True):
             raise StackError(f"the containers are not ready within {self._wait_seconds:g} s: see make status, make logs.")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from . import StackError
 from .postgres import Postgres
 from .processes import ProcessFile, Start
-from .readiness import answers_ok, redis_answers, worker_names
+from .readiness import answers_ok, live_workers, redis_answers
 from .settings import DEPLOY, HOST, PORTS, Settings, write_privately
 
 WORKERS = ("worker-1", "worker-2", "worker-3")
@@ -66,7 +66,10 @@ class Topology:
         return [self.workers, submitter, coordinators, self.metrics, [self.stores[1]], [self.stores[0]]]
 
     def file(self, part: Part) -> ProcessFile:
-        return ProcessFile(self.settings.directory / "run" / f"{part.name}.json")
+        return ProcessFile(self.file_path(part.name))
+
+    def file_path(self, name: str) -> pathlib.Path:
+        return self.settings.directory / "run" / f"{name}.json"
 
     def log(self, name: str) -> pathlib.Path:
         return self.settings.directory / "logs" / f"{name}.log"
@@ -148,10 +151,16 @@ class Topology:
             urls.reverse()
         scale = os.environ.get("STINT_STACK_TIME_SCALE")
         flags = ["--time-scale", scale] if scale else []
+
+        def is_ready() -> bool:
+            # By its process: the session of a worker that was killed lives on for a while under the same name.
+            pid = ProcessFile(self.file_path(name)).pid()
+            return any(worker["pid"] == pid for worker in live_workers(self.ports["api"], self.token))
+
         return Part(
             name,
             lambda: self.stint("worker", "--sample", "--name", name, *flags, STINT_COORDINATOR_URLS=",".join(urls)),
-            lambda: name in worker_names(self.ports["api"], self.token),
+            is_ready,
             stop_seconds=self._stop_seconds,
         )
 

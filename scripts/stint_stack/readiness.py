@@ -30,13 +30,11 @@ def answers_ok(port: int, path: str) -> bool:
     return get(port, path)[0] == 200
 
 
-def worker_names(port: int, token: str) -> set[str]:
-    """The names of the workers that the submitter knows and that live."""
-    status, body = get(port, "/v1/workers?limit=200", token)
-    if status != 200:
-        return set()
-    workers = json.loads(body)["items"]
-    return {worker["name"] for worker in workers if worker["state"] in ("available", "busy")}
+def live_workers(port: int, token: str) -> list[dict]:
+    """The worker sessions that the submitter knows and that live, as the API shows them."""
+    status, body = get(port, "/v1/workers", token)
+    workers = json.loads(body)["items"] if status == 200 else []
+    return [worker for worker in workers if worker["state"] in ("available", "busy")]
 
 
 def redis_answers(port: int, password: str) -> bool:
