@@ -228,7 +228,7 @@ def script_faults():
     if shellcheck is None:
         return
     scripts = sorted(str(path.relative_to(ROOT)) for pattern in SHELL_SCRIPTS for path in ROOT.glob(pattern))
-    command = [shellcheck, "--format=gcc", "--source-path=SCRIPTDIR", "--external-sources", *scripts]
+    command = [shellcheck, "--shell=bash", "--format=gcc", "--source-path=SCRIPTDIR", "--external-sources", *scripts]
     yield from failure(command)
 
 

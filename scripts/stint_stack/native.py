@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import fcntl
 import json
 import shutil
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 
 from . import StackError
 from .parts import Part, Topology, variable_of
-from .processes import clean_environment, start
+from .processes import Start, clean_environment, start
 from .readiness import wait_until
 from .settings import (
     Settings,
@@ -124,10 +125,15 @@ class NativeStack:
                 rotate(topology.log(part.name))
                 # Noted first: a start that is interrupted is undone as well.
                 started.append(part)
-                start(part.start(), topology.file(part), topology.log(part.name))
+                start(self._marked(part.start()), topology.file(part), topology.log(part.name))
         for part in group:
             if not part.absent:
                 self._await_ready(topology, part, deadline)
+
+    def _marked(self, what: Start) -> Start:
+        """Every process tells by its environment which stack it is of."""
+        mark = {"STINT_STACK_DIR": str(self.settings.directory)}
+        return dataclasses.replace(what, environment={**what.environment, **mark})
 
     def _await_ready(self, topology: Topology, part: Part, deadline: float) -> None:
         def alive() -> bool:

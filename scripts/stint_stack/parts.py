@@ -83,8 +83,7 @@ class Topology:
             raise StackError(f"there is no binary at {self.settings.binary}: run make build, or set STINT_BINARY.")
         passed = {name: os.environ[name] for name in PASSED_ON if os.environ.get(name)}
         token = {"STINT_TOKEN": self.token} if self.token else {}
-        mark = {"STINT_STACK_DIR": str(self.settings.directory)}
-        return Start([str(self.settings.binary), *arguments], {**mark, **passed, **token, **environment})
+        return Start([str(self.settings.binary), *arguments], {**passed, **token, **environment})
 
     def migration(self) -> Start:
         return self.stint("migrate", "up", STINT_DATABASE_URL=self.postgres.url)
