@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The distributed stack as local processes: what `make up`, `status`, `logs` and `down` do.
 
-Real servers on free ports in a directory of the test. Whatever the tool starts carries the stack's directory in its
-environment, by which the tests see what is left of it.
+Real servers on free ports in a directory of the test.
 """
 
 import json
@@ -88,10 +87,18 @@ class Stack:
         return ApiClient(self.ports["api"])
 
     def processes(self) -> set[int]:
-        """All that lives with this stack's directory in its environment, whoever its parent is."""
+        """All that lives and belongs to this stack, whoever its parent is."""
+        entries = [entry for entry in Path("/proc").glob("[0-9]*") if self._owns(entry)]
+        return {int(entry.name) for entry in entries if is_running(int(entry.name))}
+
+    def _owns(self, process_entry: Path) -> bool:
+        """By its environment, or by its directory: Redis writes its title over the environment."""
+        try:
+            directory = os.readlink(process_entry / "cwd")
+        except OSError:
+            directory = ""
         mark = f"STINT_STACK_DIR={self.directory}".encode()
-        entries = Path("/proc").glob("[0-9]*")
-        return {int(entry.name) for entry in entries if mark in environment_of(entry) and is_running(int(entry.name))}
+        return mark in environment_of(process_entry) or directory == str(self.directory)
 
 
 @pytest.fixture(scope="module")

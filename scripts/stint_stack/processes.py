@@ -44,7 +44,9 @@ class ProcessFile:
             pid, ticks, boot = known["pid"], known["ticks"], known["boot"]
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
-        return pid if boot == BOOT.read_text().strip() and ticks_at_start(pid) == ticks else None
+        # No ticks: it had ended before they could be read.
+        same = ticks is not None and ticks_at_start(pid) == ticks and boot == BOOT.read_text().strip()
+        return pid if same else None
 
     def remember(self, pid: int) -> None:
         """Writes down a process that runs."""
