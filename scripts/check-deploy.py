@@ -52,7 +52,8 @@ def seconds(text):
 def compose_faults():
     text = COMPOSE.read_text()
     compose = yaml.safe_load(text)
-    for error in jsonschema.Draft7Validator(json.loads(SCHEMA.read_text())).iter_errors(compose):
+    schema = json.loads(SCHEMA.read_text())
+    for error in jsonschema.validators.validator_for(schema)(schema).iter_errors(compose):
         yield f"schema: {'/'.join(map(str, error.absolute_path))}: {error.message[:300]}"
     documented = set(re.findall(r"^#? ?(\w+)=", (DEPLOY / ".env.example").read_text(), re.MULTILINE))
     for name in sorted({*VARIABLE.findall(text)} - documented):

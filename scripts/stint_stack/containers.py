@@ -100,7 +100,7 @@ class ContainerStack:
             return servers and set(WORKERS) <= {worker["name"] for worker in live_workers(ports["api"], token)}
 
         if not wait_until(ready, deadline=deadline, alive=lambda: True):
-            raise StackError(f"the containers are not ready within {self._wait_seconds:g} s: see make status, make logs.")
+            raise StackError(f"the containers are not ready within {self._wait_seconds:g} s; make logs tells more.")
 
     def _run(self, *arguments: str) -> None:
         code = subprocess.run([*COMPOSE, *arguments]).returncode
