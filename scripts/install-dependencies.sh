@@ -12,6 +12,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# Debian keeps servers out of the PATH of users who are not root.
+PATH=$PATH:/usr/sbin:/sbin
 readonly swift_required=6.2
 packages=()
 reasons=()

@@ -102,8 +102,11 @@ class Tool:
 
     def status(self) -> int:
         if self._uses_containers():
-            self._containers.status() if self._containers.exists else print("The stack was never started.")
-            return 0
+            if not self._containers.exists:
+                print("The stack was never started: make up starts it.")
+                return 1 if self._options.check else 0
+            self._containers.status()
+            return 1 if self._options.check and not self._containers.is_ready() else 0
         topology = self._native.topology()
         if topology is None:
             print("The stack was never started: make up starts it.")
@@ -144,12 +147,22 @@ def example(port: int, token: str, where: str) -> str:
     return f'curl -X POST http://{HOST}:{port}/submit_job{shown} -H "Content-Type: application/json" -d {body}'
 
 
+def end_at_once(*_: object) -> None:
+    """Told to end, `up` still stops what it started."""
+    sys.exit(128 + signal.SIGTERM)
+
+
 def main() -> int:
+    signal.signal(signal.SIGTERM, end_at_once)
     try:
         return Tool(parse(sys.argv[1:])).run()
     except StackError as error:
         print(f"stint: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever read what we print has seen enough (`make logs | head`); nothing is left to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 

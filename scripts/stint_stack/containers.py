@@ -51,7 +51,7 @@ class ContainerStack:
                     raise StackError(f"port {port} is in use by another program; deploy/.env can name another one.")
         print("Building the image and starting the containers; the first build takes some ten minutes.")
         self._run("up", "--detach", "--build", "--remove-orphans")
-        self._await_ready(ports, variables.get("STINT_TOKEN", ""))
+        self._await_ready()
         return ports
 
     def down(self) -> None:
@@ -92,14 +92,15 @@ class ContainerStack:
         if TOKEN.read_text() != token:
             TOKEN.write_text(token)
 
-    def _await_ready(self, ports: dict[str, int], token: str) -> None:
+    def is_ready(self) -> bool:
+        """Whether the servers are ready and all workers have registered."""
+        ports = self.ports()
+        servers = all(answers_ok(ports[name], "/readyz") for name in ("api", "coordinator-1", "coordinator-2"))
+        return servers and set(WORKERS) <= {worker["name"] for worker in live_workers(ports["api"], self.token())}
+
+    def _await_ready(self) -> None:
         deadline = time.monotonic() + self._wait_seconds
-
-        def ready() -> bool:
-            servers = all(answers_ok(ports[name], "/readyz") for name in ("api", "coordinator-1", "coordinator-2"))
-            return servers and set(WORKERS) <= {worker["name"] for worker in live_workers(ports["api"], token)}
-
-        if not wait_until(ready, deadline=deadline, alive=lambda: True):
+        if not wait_until(self.is_ready, deadline=deadline, alive=lambda: True):
             raise StackError(f"the containers are not ready within {self._wait_seconds:g} s; make logs tells more.")
 
     def _run(self, *arguments: str) -> None:
