@@ -67,6 +67,18 @@ let package = Package(
             ]
         ),
 
+        .systemLibrary(name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(
+            name: "PostgresDriver",
+            dependencies: ["CPostgreSQL", .product(name: "Logging", package: "swift-log")]
+        ),
+        .target(
+            name: "StintPostgresStore",
+            dependencies: [
+                "StintModel", "StintStorage", "PostgresDriver", .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+
         // The services that run the rules against the ports.
         .target(
             name: "StintTelemetry",
@@ -186,6 +198,18 @@ let package = Package(
             dependencies: [
                 "StintModel", "StintStorage", "StintSQLiteStore", "StintStoreContract",
                 .product(name: "GRDB", package: "GRDB.swift"),
+            ]
+        ),
+        .target(name: "StintTestServers", path: "Tests/StintTestServers"),
+        .testTarget(
+            name: "PostgresDriverTests",
+            dependencies: ["PostgresDriver", "StintTestServers", .product(name: "Logging", package: "swift-log")]
+        ),
+        .testTarget(
+            name: "StintPostgresStoreTests",
+            dependencies: [
+                "PostgresDriver", "StintModel", "StintCore", "StintStorage", "StintPostgresStore", "StintStoreContract",
+                "StintTestServers", .product(name: "Logging", package: "swift-log"),
             ]
         ),
         .testTarget(name: "StintWireTests", dependencies: ["StintModel", "StintWire"]),
