@@ -139,8 +139,10 @@ let package = Package(
         .target(
             name: "StintServer",
             dependencies: [
-                "StintModel", "StintCore", "StintStorage", "StintMemoryStore", "StintSQLiteStore", "StintTelemetry",
-                "StintCoordinator", "StintHTTP", "StintWire",
+                "StintModel", "StintCore", "StintStorage", "StintMemoryStore", "StintSQLiteStore", "PostgresDriver",
+                "StintPostgresStore", "RedisDriver", "StintRedisQueue", "StintTelemetry", "StintCoordinator",
+                "StintHTTP",
+                "StintWire",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -200,7 +202,6 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]
         ),
-        .target(name: "StintTestServers", path: "Tests/StintTestServers"),
         .testTarget(
             name: "PostgresDriverTests",
             dependencies: ["PostgresDriver", "StintTestServers", .product(name: "Logging", package: "swift-log")]

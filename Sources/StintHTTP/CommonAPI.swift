@@ -101,7 +101,11 @@ struct CommonAPI: Sendable {
                 labels: [("version", StintVersion.current)],
                 value: 1
             ),
-            GaugeReading("stint_queue_backend_up", help: "Whether the belt can be reached.", value: 1),
+            GaugeReading(
+                "stint_queue_backend_up",
+                help: "Whether the belt can be reached.",
+                value: coordinator.isQueueUp ? 1 : 0
+            ),
             GaugeReading(
                 "stint_belt_jobs",
                 help: "Jobs on the belt.",
