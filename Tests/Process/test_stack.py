@@ -157,7 +157,8 @@ def test_workers_are_spread_over_both_coordinators(stack: Stack) -> None:
     assert urls == {f"http://{HOST}:{stack.ports[name]}" for name in ("coordinator-1", "coordinator-2")}
 
 
-def test_prometheus_reads_both_coordinators(stack: Stack) -> None:
+def coordinators_are_read(stack: Stack) -> None:
+    """Waits until Prometheus has read the metrics of both coordinators."""
     prometheus = ApiClient(stack.ports["prometheus"])
 
     def healthy() -> set[str]:
@@ -166,6 +167,10 @@ def test_prometheus_reads_both_coordinators(stack: Stack) -> None:
 
     wanted = {f"{HOST}:{stack.ports[name]}" for name in ("coordinator-1", "coordinator-2")}
     eventually(lambda: wanted <= healthy(), within=30, what="both coordinators are read")
+
+
+def test_prometheus_reads_both_coordinators(stack: Stack) -> None:
+    coordinators_are_read(stack)
 
 
 def test_everything_listens_on_the_loopback_address_only(stack: Stack) -> None:
@@ -273,6 +278,19 @@ def test_a_stale_file_never_ends_a_stranger(own_stack: Stack) -> None:
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_a_token_in_the_private_file_is_asked_for_and_shown_everywhere(own_stack: Stack) -> None:
+    own_stack.directory.mkdir()
+    (own_stack.directory / "secrets.env").write_text("STINT_TOKEN=a-token-of-the-stack-tests\n")
+    command = example_of(own_stack.up())
+    assert "a-token-of-the-stack-tests" not in command
+    own_stack.api.get("/v1/stats").problem(401)
+    sent = subprocess.run(["bash", "-c", f"{command} --silent --fail"], capture_output=True, text=True, timeout=30)
+    assert sent.returncode == 0, sent.stderr
+    api = ApiClient(own_stack.ports["api"], "a-token-of-the-stack-tests")
+    api.job_in_state(json.loads(sent.stdout)["job_id"], "completed", within=30)
+    coordinators_are_read(own_stack)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as another user")
