@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -26,6 +27,7 @@ DOWN_WITHIN = 90.0
 SERVERS = ["postgres", "redis", "coordinator-1", "coordinator-2", "submitter"]
 WORKERS = ["worker-1", "worker-2", "worker-3"]
 REQUIRED = [*SERVERS, *WORKERS, "prometheus"]
+AT_ONCE = {"base_seconds": 0.1, "factor": 1, "cap_seconds": 0.1}
 PORT_VARIABLES = {
     "STINT_STACK_API_PORT": "api",
     "STINT_STACK_COORDINATOR_PORT": "coordinator-1",
@@ -171,6 +173,26 @@ def coordinators_are_read(stack: Stack) -> None:
 
 def test_prometheus_reads_both_coordinators(stack: Stack) -> None:
     coordinators_are_read(stack)
+
+
+def test_every_panel_of_the_dashboard_shows_something(stack: Stack) -> None:
+    jobs = [stack.api.submit("cpu_intensive", payload=f"panel {index}")["id"] for index in range(5)]
+    jobs += [stack.api.submit("cpu_intensive", payload="invalid_job", max_attempts=2, retry=AT_ONCE)["id"]]
+    for job in jobs:
+        stack.api.job_in_state(job, "completed", "dead", within=30)
+    board = json.loads((REPOSITORY / "deploy/grafana/dashboards/overview.json").read_text())
+    prometheus = ApiClient(stack.ports["prometheus"])
+
+    def without_data() -> list[str]:
+        return [panel["title"] for panel in board["panels"] if not any(map(series, panel["targets"]))]
+
+    def series(query: dict[str, str]) -> list[object]:
+        expression = query["expr"].replace("$__rate_interval", "1m").replace("$queue", ".*")
+        return prometheus.get(f"/api/v1/query?query={quote(expression)}").expect(200)["data"]["result"]
+
+    # Nothing has failed in the record, and nothing counts that until it does.
+    quiet = ["Record errors"]
+    eventually(lambda: set(without_data()) <= set(quiet), within=40, what=f"only {quiet} are empty: {without_data()}")
 
 
 def test_everything_listens_on_the_loopback_address_only(stack: Stack) -> None:
