@@ -205,6 +205,14 @@ def test_everything_listens_on_the_loopback_address_only(stack: Stack) -> None:
     assert addresses == {"0100007F"}
 
 
+def test_both_coordinators_have_their_queue_in_redis(stack: Stack) -> None:
+    def reach_redis() -> bool:
+        texts = [ApiClient(stack.ports[name]).get("/metrics").body for name in ("coordinator-1", "coordinator-2")]
+        return all(b"\nstint_queue_backend_up 1\n" in text for text in texts)
+
+    eventually(reach_redis, within=15, what="both coordinators say that their queue is up")
+
+
 def test_the_logs_of_all_parts_are_shown_with_their_names(stack: Stack) -> None:
     shown = stack.run("logs", "--no-follow").stdout.splitlines()
     assert {"postgres", "redis", "submitter", "coordinator-1", "coordinator-2"} <= {
