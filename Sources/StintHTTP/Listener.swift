@@ -78,7 +78,7 @@ package struct Listener: Sendable {
         switch role {
         case .api:
             return RouteTable(
-                routes: SubmitterAPI(coordinator: coordinator).routes + common.contract + common.health
+                routes: SubmitterAPI(coordinator: coordinator).routes + common.contract + common.counting + common.health
             )
         case .coordinator:
             return RouteTable(
