@@ -32,27 +32,30 @@ package struct SharedRecord: Sendable {
         return try await PostgresJobStore(configuration, rules: EndingDecision.rules, logger: logger)
     }
 
+    /// One pool for all tries: it says once that the database is away, and once that it is back.
     private func awaitDatabase() async throws {
-        var pause = Duration.milliseconds(200)
-        var hasTold = false
-        while true {
-            do {
-                _ = try await schemaStatus()
-                return
-            } catch let error as PostgresError where Self.isOutage(error) {
-                if !hasTold {
-                    logger.warning("the database does not answer; trying on", metadata: ["error": "\(error)"])
+        try await withMigrator { migrator in
+            var pause = Duration.milliseconds(200)
+            while true {
+                do {
+                    _ = try await migrator.status()
+                    return
+                } catch let error as PostgresError where Self.mayPass(error) {
+                    try await Task.sleep(for: pause)
+                    pause = min(.seconds(2), pause * 2)
                 }
-                hasTold = true
             }
-            try await Task.sleep(for: pause)
-            pause = min(.seconds(2), pause * 2)
         }
     }
 
-    /// Down, or starting or stopping: worth waiting for.
-    private static func isOutage(_ error: PostgresError) -> Bool {
-        error.kind == .unreachable || error.kind == .timedOut || error.sqlState?.hasPrefix("57P") == true
+    /// Whether waiting helps: the server is down, starting, stopping or full; it has not refused us by name, password or database.
+    private static func mayPass(_ error: PostgresError) -> Bool {
+        guard error.kind == .unreachable || error.kind == .timedOut || error.sqlState?.hasPrefix("57P") == true else {
+            return false
+        }
+        // The client library gives no code for a refused connection, only the server's words.
+        let passing = ["the database system is", "too many clients", "remaining connection slots"]
+        return !error.message.contains("FATAL") || passing.contains { error.message.contains($0) }
     }
 
     /// What `doctor` shows of the database.
@@ -76,7 +79,11 @@ package struct SharedRecord: Sendable {
 
     /// - Returns: The steps that were done.
     package func migrate() async throws -> [String] {
-        try await withMigrator { migrator in try await migrator.up() }
+        try await withMigrator { migrator in
+            let status = try await migrator.status()
+            if status.version > status.newest, let problem = status.problem { throw problem }
+            return try await migrator.up()
+        }
     }
 
     /// Every step as a script for `psql`.

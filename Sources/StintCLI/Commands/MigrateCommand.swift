@@ -84,8 +84,8 @@ struct DatabaseOption: ParsableArguments {
         guard let url = databaseURL ?? Console.current.setting("STINT_DATABASE_URL") else {
             throw CommandFailure(.wrongUsage, "which database? Give --database-url or set STINT_DATABASE_URL")
         }
-        var logger = Logger(label: "stint") { LogOutput(label: $0, level: .error, isJSON: false) }
-        logger.logLevel = .error
+        // What goes wrong is said by the command itself.
+        let logger = Logger(label: "stint") { LogOutput(label: $0, level: .critical, isJSON: false) }
         do {
             return try await body(try SharedRecord(url, logger: logger))
         } catch let error as ConfigurationError {
