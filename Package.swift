@@ -190,7 +190,8 @@ let package = Package(
         .testTarget(
             name: "StintRedisQueueTests",
             dependencies: [
-                "RedisDriver", "StintModel", "StintQueueContract", "StintRedisQueue", "StintStorage",
+                "RedisDriver", "StintCoordinator", "StintMemoryStore", "StintModel", "StintQueueContract",
+                "StintRedisQueue", "StintStorage",
                 "StintTestServers",
                 .product(name: "Logging", package: "swift-log"),
             ]

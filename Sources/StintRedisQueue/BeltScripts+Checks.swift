@@ -30,13 +30,13 @@ extension BeltScripts {
     /// Finds the jobs that should be on the belt and are not.
     ///
     /// KEYS: jobs, state. ARGV: epoch, then score and id of each job. Returns the numbers of those jobs, from 0; none while the lane
-    /// is unknown or being refilled. Reads only, but for keys of another type.
+    /// is unknown. Reads only, but for keys of another type.
     static let absent = script(
         """
-        local known = on('HMGET', KEYS[2], 'epoch', 'score', 'id', 'claim')
+        local known = on('HMGET', KEYS[2], 'epoch', 'score', 'id')
         local horizon = tonumber(known[2] or '')
         local result = {}
-        if known[1] ~= ARGV[1] or not horizon or not known[3] or known[4] then return result end
+        if known[1] ~= ARGV[1] or not horizon or not known[3] then return result end
         for i = 2, #ARGV, 2 do
           local score = tonumber(ARGV[i])
           local isInside = score < horizon or (score == horizon and not less(known[3], ARGV[i + 1]))

@@ -57,22 +57,18 @@ extension BeltScripts {
         end
         local lastScore, lastID = ARGV[#ARGV - 1], ARGV[#ARGV]
         add(jobs, ARGV, 7)
-        local arrivals = on('ZRANGE', aside, 0, -1, 'WITHSCORES')
-        local kept = {}
-        for i = 1, #arrivals, 2 do
-          local score, last = tonumber(arrivals[i + 1]), tonumber(lastScore)
-          if outcome == 'complete' or score < last or (score == last and not less(lastID, arrivals[i])) then
-            kept[#kept + 1] = arrivals[i + 1]
-            kept[#kept + 1] = arrivals[i]
-          end
+        for i = 1, window, 1000 do
+          local arrivals = on('ZRANGE', aside, i - 1, i + 998, 'WITHSCORES')
+          local pairs = {}
+          for n = 1, #arrivals, 2 do pairs[n], pairs[n + 1] = arrivals[n + 1], arrivals[n] end
+          add(jobs, pairs, 1)
         end
-        add(jobs, kept, 1)
         redis.call('DEL', aside)
         on('ZREM', refills, identifier)
         if outcome == 'complete' then
           redis.call('HSET', state, 'score', '+inf', 'id', '')
         else
-          -- What was put into the lane while nothing was known of it and lies beyond is read by the next refill.
+          -- What lies beyond is read by the next refill.
           local rank = redis.call('ZRANK', jobs, lastID)
           if rank then redis.call('ZREMRANGEBYRANK', jobs, rank + 1, -1) end
           redis.call('HSET', state, 'score', lastScore, 'id', lastID)
@@ -81,7 +77,6 @@ extension BeltScripts {
         if size > 0 then
           on('SADD', KEYS[4], name)
           on('SADD', KEYS[5], queue)
-          redis.call('PERSIST', state)
         elseif outcome == 'complete' then
           redis.call('EXPIRE', state, day)
         end

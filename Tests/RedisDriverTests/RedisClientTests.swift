@@ -124,6 +124,19 @@ struct RedisClientTests {
         await client.close()
     }
 
+    @Test func aFrozenServerThatTakesNothingIsGivenUpToo() async throws {
+        let redis = try PrivateRedis()
+        let client = try await RedisClient.connected(RedisConfiguration(redis, commandTimeout: .milliseconds(300)))
+        redis.freeze()
+        let long = RedisCommand([Array("ECHO".utf8), [UInt8](repeating: 7, count: 32 << 20)])
+        let start = ContinuousClock.now
+        let error = await #expect(throws: RedisError.self) { try await client.call(long) }
+        #expect(error?.code == .timedOut)
+        #expect(start.duration(to: .now) < .seconds(10))
+        redis.thaw()
+        await client.close()
+    }
+
     @Test func anIdleClientNoticesThatTheServerHasGone() async throws {
         let redis = try PrivateRedis()
         var configuration = RedisConfiguration(redis)

@@ -106,6 +106,17 @@ extension ReadyQueueContract {
             try expectEqual(try await harness.take(), Array(9...16), "taken")
             try expectEqual(try await harness.request().after, ready(16).order, "horizon")
         },
+        Case("what arrives during a refill with the key of its last job is kept up to that job") { harness in
+            func job(_ id: UInt64) -> ReadyJob {
+                ReadyJob(lane: .work, order: ServingOrder(key: 20, id: JobID(high: 9, low: id)))
+            }
+            let request = try await harness.startRefill()
+            try await harness.belt.put([job(15), job(25)])
+            let jobs = (9...15).map { ready($0) } + [job(20)]
+            try await harness.belt.refill(Refill(request: request, jobs: jobs))
+            let taken = try await harness.belt.take(.everyName, limit: 99)
+            try expectEqual(Array(taken.suffix(3)), [ready(15), job(15), job(20)], "last ones taken")
+        },
         Case("a refill that failed is asked for again") { harness in
             let request = try await harness.startRefill()
             try await harness.answer(request, [Int]?.none)

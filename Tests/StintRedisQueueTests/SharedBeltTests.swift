@@ -85,7 +85,7 @@ struct SharedBeltTests {
         try await belt.refill(from: Array(1...20) + [30])
         var taken: [Int] = []
         for _ in 0..<10 {
-            taken += keys(try await belt.take(.everyName, limit: 4))
+            taken += keys(try await belt.take(.everyName, limit: 9))
             try await belt.refill(from: Array(1...20) + [30])
         }
         #expect(taken == Array(1...20) + [30])
@@ -168,6 +168,43 @@ struct SharedBeltTests {
         )
         try await living.refill(Refill(request: new, jobs: [ready(1), ready(2)]))
         #expect(keys(try await living.take(.everyName, limit: 9)) == [1, 2])
+        await client.close()
+    }
+
+    @Test func aClaimThatIsTakenOverStartsWithRoomForArrivals() async throws {
+        let prefix = SharedRedis.freshKeys()
+        let client = try await SharedRedis.client()
+        let belt = RedisReadyQueue(client: client, keys: prefix, window: 8)
+        try await belt.reset([.work])
+        _ = try #require(try await belt.refillRequests().first)
+        try await belt.put((1...8).map { ready($0) })
+        _ = try await client.call(RedisCommand("ZADD", prefix.refills, "1", "default/work"))
+        _ = try await belt.take(.everyName, limit: 1)
+        let request = try #require(try await belt.refillRequests().first)
+        try await belt.put([ready(50)])
+        try await belt.refill(Refill(request: request, jobs: [ready(1)]))
+        #expect(keys(try await belt.take(.everyName, limit: 99)) == [1, 50])
+        await client.close()
+    }
+
+    @Test func whatIsKnownOfALaneIsForgottenADayAfterItsLastJobOnly() async throws {
+        let prefix = SharedRedis.freshKeys()
+        let client = try await SharedRedis.client()
+        let belt = RedisReadyQueue(client: client, keys: prefix, window: 8)
+        func lifetime() async throws -> Int64? {
+            try await client.call(RedisCommand("TTL", prefix.state(.work))).asInteger
+        }
+        try await belt.reset([.work])
+        #expect(try await lifetime() == -1)
+        try await belt.refill(from: [])
+        #expect(try await lifetime() ?? 0 > 86_000)
+        try await belt.put([ready(1)])
+        #expect(try await lifetime() == -1)
+        _ = try await belt.take(.everyName, limit: 1)
+        #expect(try await lifetime() ?? 0 > 86_000)
+        try await belt.reset([.work])
+        try await belt.refill(from: [1])
+        #expect(try await lifetime() == -1)
         await client.close()
     }
 
