@@ -150,6 +150,8 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]
         ),
+        // The house rules, held on the source tree.
+        .testTarget(name: "StintTidyTests"),
         .testTarget(name: "StintWireTests", dependencies: ["StintModel", "StintWire"]),
         .target(
             name: "StintStubServer",

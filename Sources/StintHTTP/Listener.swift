@@ -74,15 +74,15 @@ package struct Listener: Sendable {
     }
 
     func table(_ coordinator: Coordinator, _ readiness: Readiness, _ watch: ConnectionWatch) -> RouteTable {
-        let common = CommonAPI(coordinator: coordinator, readiness: readiness)
+        let server = ServerAPI(coordinator: coordinator, readiness: readiness)
         switch role {
         case .api:
             return RouteTable(
-                routes: SubmitterAPI(coordinator: coordinator).routes + common.contract + common.health
+                routes: SubmitterAPI(coordinator: coordinator).routes + server.contract + server.health
             )
         case .coordinator:
             return RouteTable(
-                routes: CoordinatorAPI(coordinator: coordinator, watch: watch).routes + common.observing + common.health
+                routes: CoordinatorAPI(coordinator: coordinator, watch: watch).routes + server.observing + server.health
             )
         }
     }
