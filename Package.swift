@@ -170,6 +170,12 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
+        .testTarget(
+            name: "StintServerTests",
+            dependencies: [
+                "StintModel", "StintCoordinator", "StintServer", .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .testTarget(name: "StintClientTests", dependencies: ["StintClient", "StintStubServer"]),
         .testTarget(name: "StintCLITests", dependencies: ["StintModel", "StintCLI", "StintStubServer"]),
         // What tests are made with, and the tests of the rules.
