@@ -50,7 +50,7 @@ extension SubmitterAPI {
         query.cause = try parameters.cause()
         query.fingerprint = try parameters.text("fingerprint", charactersMax: 256)
         query.before = try parameters.cursor()
-        return try await page(query)
+        return try await page(query) { JobView(deadLetter: $0) }
     }
 
     private func groups(_ request: Request) async throws -> Response {
