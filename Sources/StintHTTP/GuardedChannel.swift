@@ -12,9 +12,11 @@ import NIOHTTPTypes
 struct GuardedChannel: ServerChildChannel {
     /// Bounds of one connection.
     struct Limits: Sendable {
-        var requestSecondsMax: Int64 = 30
-        var stalledAnswerSecondsMax: Int64 = 30
-        var idleSecondsMax: Int64 = 75
+        /// From a request's first byte to its last.
+        var requestTimeMax = TimeAmount.seconds(30)
+        /// While nothing of an answer can be sent.
+        var stalledAnswerTimeMax = TimeAmount.seconds(30)
+        var idleTimeMax = TimeAmount.seconds(75)
         var headerBytesMax = 32 << 10
         var headerFieldBytesMax = 16 << 10
         var headerFieldsMax = 100
@@ -33,7 +35,7 @@ struct GuardedChannel: ServerChildChannel {
             responder: responder,
             configuration: HTTP1Channel.Configuration(
                 additionalChannelHandlers: [RequestEndHandler()],
-                idleTimeout: .seconds(limits.idleSecondsMax),
+                idleTimeout: limits.idleTimeMax,
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: limits.headerFieldBytesMax,
                     maxHeaderListSize: limits.headerBytesMax,
@@ -123,8 +125,8 @@ private final class SlowClientHandler: ChannelDuplexHandler {
 
     private var nextDue: NIODeadline? {
         [
-            requestSince.map { $0 + .seconds(limits.requestSecondsMax) },
-            stalledSince.map { $0 + .seconds(limits.stalledAnswerSecondsMax) },
+            requestSince.map { $0 + limits.requestTimeMax },
+            stalledSince.map { $0 + limits.stalledAnswerTimeMax },
         ].compactMap { $0 }.min()
     }
 }
