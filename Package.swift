@@ -54,6 +54,19 @@ let package = Package(
             ]
         ),
 
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .target(
+            name: "RedisDriver",
+            dependencies: ["CHiredis", .product(name: "Logging", package: "swift-log")]
+        ),
+        .target(
+            name: "StintRedisQueue",
+            dependencies: [
+                "StintModel", "StintStorage", "RedisDriver",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+
         // The services that run the rules against the ports.
         .target(
             name: "StintTelemetry",
@@ -142,7 +155,32 @@ let package = Package(
             dependencies: ["StintModel", "StintCore", "StintStorage"],
             path: "Tests/StintStoreContract"
         ),
-        .testTarget(name: "StintMemoryStoreTests", dependencies: ["StintMemoryStore", "StintStoreContract"]),
+        .target(
+            name: "StintQueueContract",
+            dependencies: ["StintModel", "StintStorage"],
+            path: "Tests/StintQueueContract"
+        ),
+        .testTarget(
+            name: "StintMemoryStoreTests",
+            dependencies: ["StintMemoryStore", "StintQueueContract", "StintStoreContract"]
+        ),
+        // Real servers of a test's own.
+        .target(name: "StintTestServers", path: "Tests/StintTestServers"),
+        .testTarget(
+            name: "RedisDriverTests",
+            dependencies: [
+                "RedisDriver", "StintTestServers",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        .testTarget(
+            name: "StintRedisQueueTests",
+            dependencies: [
+                "RedisDriver", "StintModel", "StintQueueContract", "StintRedisQueue", "StintStorage",
+                "StintTestServers",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .testTarget(
             name: "StintSQLiteStoreTests",
             dependencies: [

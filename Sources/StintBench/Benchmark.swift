@@ -12,8 +12,8 @@ package struct Benchmark: Sendable {
         package var latencyJobs = 500
         package var latencyPerSecond = 100.0
         package var slots = 100
-        /// Where the servers' data goes: the file system that is measured.
-        package var directory = "/tmp"
+        /// Where the servers' data goes: what is measured.
+        package var record = BenchRecord.embedded(directory: "/tmp")
         package var scenarios: [Scenario] = Scenario.allCases
 
         package init() {}
@@ -78,7 +78,7 @@ package struct Benchmark: Sendable {
     }
 
     private func sample(_ scenario: Scenario) throws -> [Sample] {
-        let bench = try BenchServer(directory: settings.directory)
+        let bench = try BenchServer(settings.record)
         defer { bench.stop() }
         switch scenario {
         case .submitBatch: return [try measure(bench, "submit_batch", settings.jobs) { try submitBatches(bench, 1000) }]
@@ -91,11 +91,11 @@ package struct Benchmark: Sendable {
 
     private func measure(_ bench: BenchServer, _ name: String, _ jobs: Int, _ body: () throws -> Void) throws -> Sample
     {
-        let cpu = bench.server.usage.cpuSeconds
+        let cpu = bench.usage.cpuSeconds
         let start = monotonicSeconds()
         try body()
         let seconds = monotonicSeconds() - start
-        let usage = bench.server.usage
+        let usage = bench.usage
         return Sample(
             name: name,
             value: Double(jobs) / seconds,
@@ -147,9 +147,9 @@ package struct Benchmark: Sendable {
     /// From just before a job is sent to when a parked worker holds it, at a fixed rate of arrivals.
     private func latency(_ bench: BenchServer) throws -> [Sample] {
         let probe = try LatencyProbe(bench, jobs: settings.latencyJobs, perSecond: settings.latencyPerSecond)
-        let cpu = bench.server.usage.cpuSeconds
+        let cpu = bench.usage.cpuSeconds
         let milliseconds = try probe.run().sorted()
-        let usage = bench.server.usage
+        let usage = bench.usage
         return [(50, 0.5), (99, 0.99)].map { percent, share in
             Sample(
                 name: "latency_p\(percent)",

@@ -199,8 +199,9 @@ package final class Coordinator: ChangeObserver {
         waiters.observe(batch)
         forgetEndedSessions(batch.notices)
         jobTelemetry.observe(batch)
-        rates.observe(batch)
-        await publish(batch)
+        let counts = JobCounts(batch)
+        rates.add(counts)
+        await publish(batch, counts)
     }
 
     func forgetEndedSessions(_ notices: [RecordNotice]) {

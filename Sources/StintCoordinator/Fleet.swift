@@ -26,14 +26,14 @@ package struct FleetLinks: Sendable {
 
 extension Coordinator {
     /// Tells the other processes what a transaction of this one changed.
-    func publish(_ batch: RecordBatch) async {
+    func publish(_ batch: RecordBatch, _ counts: JobCounts) async {
         guard let fleet else { return }
         if let board = fleet.board {
             let dead = batch.changes.filter { $0.to == .dead && $0.from != .dead }
             if !dead.isEmpty { await board.announce(dead) }
         }
         if let news = fleet.news {
-            let told = Self.news(of: batch)
+            let told = Self.news(of: batch) + (counts.isEmpty ? [] : [.counted(counts)])
             if !told.isEmpty { await news.publish(told) }
         }
     }
@@ -65,6 +65,7 @@ extension Coordinator {
             case .available: dispatcher.wake()
             case .scheduled(let instant): timekeeper.hear(of: instant)
             case .ended(let ids): waiters.wake(ids)
+            case .counted(let counts): rates.add(counts)
             case .notices(let notices):
                 dispatcher.observe(notices)
                 forgetEndedSessions(notices)
