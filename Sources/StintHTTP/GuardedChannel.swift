@@ -69,8 +69,13 @@ private final class SlowClientHandler: ChannelDuplexHandler {
     private let limits: GuardedChannel.Limits
     private let watch: ConnectionWatch?
     private var requestSince: NIODeadline?
+    /// Requests that came whole, less answers that were given; an early answer makes it negative for a while.
+    private var unanswered = 0
+    /// Whether more came while an answer was made: its time begins when that has been given.
+    private var hasMore = false
     private var stalledSince: NIODeadline?
     private var timer: Scheduled<Void>?
+    private var context: ChannelHandlerContext?
 
     init(limits: GuardedChannel.Limits, watch: ConnectionWatch?) {
         self.limits = limits
@@ -78,11 +83,14 @@ private final class SlowClientHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if requestSince == nil {
-            requestSince = .now()
-            arm(context)
-        }
+        if unanswered > 0 { hasMore = true } else { begin(context) }
         context.fireChannelRead(data)
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
+        guard requestSince == nil else { return }
+        requestSince = .now()
+        arm(context)
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -99,6 +107,14 @@ private final class SlowClientHandler: ChannelDuplexHandler {
 
     func requestEnded() {
         requestSince = nil
+        unanswered += 1
+    }
+
+    func answerEnded() {
+        unanswered -= 1
+        guard unanswered <= 0, hasMore, let context else { return }
+        hasMore = false
+        begin(context)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -107,8 +123,13 @@ private final class SlowClientHandler: ChannelDuplexHandler {
         context.fireChannelWritabilityChanged()
     }
 
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
     func handlerRemoved(context: ChannelHandlerContext) {
         timer?.cancel()
+        self.context = nil
     }
 
     /// One timer at a time: it looks again when it goes off, so that a busy connection sets it rarely.
@@ -131,10 +152,12 @@ private final class SlowClientHandler: ChannelDuplexHandler {
     }
 }
 
-/// Stands behind the HTTP decoder and tells the ``SlowClientHandler`` that a request is complete.
-private final class RequestEndHandler: ChannelInboundHandler, RemovableChannelHandler {
+/// Stands behind the HTTP decoder and tells the ``SlowClientHandler`` that a request or its answer is complete.
+private final class RequestEndHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
 
     private var slowClientHandler: SlowClientHandler?
 
@@ -145,5 +168,10 @@ private final class RequestEndHandler: ChannelInboundHandler, RemovableChannelHa
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if case .end = unwrapInboundIn(data) { slowClientHandler?.requestEnded() }
         context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .end = unwrapOutboundIn(data) { slowClientHandler?.answerEnded() }
+        context.write(data, promise: promise)
     }
 }
