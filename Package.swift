@@ -67,6 +67,18 @@ let package = Package(
             ]
         ),
 
+        .systemLibrary(name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(
+            name: "PostgresDriver",
+            dependencies: ["CPostgreSQL", .product(name: "Logging", package: "swift-log")]
+        ),
+        .target(
+            name: "StintPostgresStore",
+            dependencies: [
+                "StintModel", "StintStorage", "PostgresDriver", .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+
         // The services that run the rules against the ports.
         .target(
             name: "StintTelemetry",
@@ -127,8 +139,10 @@ let package = Package(
         .target(
             name: "StintServer",
             dependencies: [
-                "StintModel", "StintCore", "StintStorage", "StintMemoryStore", "StintSQLiteStore", "StintTelemetry",
-                "StintCoordinator", "StintHTTP", "StintWire",
+                "StintModel", "StintCore", "StintStorage", "StintMemoryStore", "StintSQLiteStore", "PostgresDriver",
+                "StintPostgresStore", "RedisDriver", "StintRedisQueue", "StintTelemetry", "StintCoordinator",
+                "StintHTTP",
+                "StintWire",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -190,6 +204,17 @@ let package = Package(
         ),
         // The house rules, held on the source tree.
         .testTarget(name: "StintTidyTests"),
+        .testTarget(
+            name: "PostgresDriverTests",
+            dependencies: ["PostgresDriver", "StintTestServers", .product(name: "Logging", package: "swift-log")]
+        ),
+        .testTarget(
+            name: "StintPostgresStoreTests",
+            dependencies: [
+                "PostgresDriver", "StintModel", "StintCore", "StintStorage", "StintPostgresStore", "StintStoreContract",
+                "StintTestServers", .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .testTarget(name: "StintWireTests", dependencies: ["StintModel", "StintWire"]),
         .target(
             name: "StintStubServer",

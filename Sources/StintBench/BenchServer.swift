@@ -17,6 +17,8 @@ final class BenchServer: @unchecked Sendable {
     // SAFETY: `worker` is set and read on the benchmark's main thread only; the rest is constant.
     let api: ServerEndpoint
     let coordinator: ServerEndpoint
+    /// One of its own, so that what other runs left in a shared record is nobody's work.
+    let queue: String
     private let servers: [ChildProcess]
     private let coordinatorURL: String
     private let directory: String?
@@ -25,6 +27,7 @@ final class BenchServer: @unchecked Sendable {
     private var completedBefore = 0
 
     init(_ record: BenchRecord) throws {
+        queue = "bench-\(getpid())-\(Int(monotonicSeconds() * 1000))"
         let addresses: [String: String]
         switch record {
         case .embedded(let parent):
@@ -79,7 +82,7 @@ final class BenchServer: @unchecked Sendable {
     /// A worker process whose handler does nothing.
     func startWorker(slots: Int) throws {
         worker = try ChildProcess([
-            "worker", "--no-op", "--concurrency", String(slots), "--coordinator-url", coordinatorURL,
+            "worker", "--no-op", "--queue", queue, "--concurrency", String(slots), "--coordinator-url", coordinatorURL,
         ])
     }
 
@@ -116,6 +119,7 @@ final class BenchServer: @unchecked Sendable {
 struct LatencyProbe {
     private let jobs: Int
     private let perSecond: Double
+    private let queue: String
     private let sender: BlockingConnection
     private let worker: BlockingConnection
     private let workerID: WorkerID
@@ -123,11 +127,12 @@ struct LatencyProbe {
     init(_ bench: BenchServer, jobs: Int, perSecond: Double) throws {
         self.jobs = jobs
         self.perSecond = perSecond
+        queue = bench.queue
         sender = try BlockingConnection(bench.api)
         worker = try BlockingConnection(bench.coordinator)
         let register = RegisterRequest(
             name: "bench",
-            capabilities: Capabilities(queues: ["default"], jobNames: ["noop"]),
+            capabilities: Capabilities(queues: [queue], jobNames: ["noop"]),
             concurrency: 10
         )
         let body = try worker.send("POST", "/v1/workers", register.encoded())
@@ -152,7 +157,7 @@ struct LatencyProbe {
             let wait = due - monotonicSeconds()
             if wait > 0 { usleep(UInt32(wait * 1e6)) }
             sentAt.append(max(due, monotonicSeconds()))
-            _ = try sender.send("POST", "/v1/jobs", BenchJob.single(number))
+            _ = try sender.send("POST", "/v1/jobs", BenchJob.single(number, queue))
         }
         try receiving.join()
         return zip(sentAt, arrivals.all).map { ($1 - $0) * 1000 }

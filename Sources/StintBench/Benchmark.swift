@@ -107,7 +107,7 @@ package struct Benchmark: Sendable {
     // MARK: Scenarios
 
     private func submitBatches(_ bench: BenchServer, _ size: Int) throws {
-        let body = BenchJob.batch(size)
+        let body = BenchJob.batch(size, bench.queue)
         let left = Atomic(settings.jobs)
         try onThreads(4) { _ in
             let connection = try BlockingConnection(bench.api)
@@ -118,7 +118,7 @@ package struct Benchmark: Sendable {
     }
 
     private func submitSingles(_ bench: BenchServer) throws {
-        let body = BenchJob.single(0)
+        let body = BenchJob.single(0, bench.queue)
         let left = Atomic(settings.singles)
         try onThreads(32) { _ in
             let connection = try BlockingConnection(bench.api)
@@ -165,17 +165,17 @@ package struct Benchmark: Sendable {
 /// The jobs of the workload.
 enum BenchJob {
     /// A JSON string of 100 bytes that tells the job's number.
-    static func single(_ number: Int) -> [UInt8] {
+    static func single(_ number: Int, _ queue: String) -> [UInt8] {
         let digits = String(number)
         let padding = String(repeating: "x", count: 98 - digits.count - 1)
-        return Array("{\"name\":\"noop\",\"payload\":\"\(digits)-\(padding)\"}".utf8)
+        return Array("{\"name\":\"noop\",\"queue\":\"\(queue)\",\"payload\":\"\(digits)-\(padding)\"}".utf8)
     }
 
-    static func batch(_ size: Int) -> [UInt8] {
+    static func batch(_ size: Int, _ queue: String) -> [UInt8] {
         var body = Array("{\"jobs\":[".utf8)
         for number in 0..<size {
             if number > 0 { body.append(UInt8(ascii: ",")) }
-            body += single(number)
+            body += single(number, queue)
         }
         return body + Array("]}".utf8)
     }

@@ -12,12 +12,16 @@ package struct FleetLinks: Sendable {
     package var news: (any NewsChannel)?
     package var shelf: (any ReportShelf)?
     package var board: (any DeadLetterBoard)?
+    /// Whether the shared belt answers.
+    package var isQueueUp: @Sendable () -> Bool
 
     package init(
         news: (any NewsChannel)? = nil,
         shelf: (any ReportShelf)? = nil,
-        board: (any DeadLetterBoard)? = nil
+        board: (any DeadLetterBoard)? = nil,
+        isQueueUp: @escaping @Sendable () -> Bool = { true }
     ) {
+        self.isQueueUp = isQueueUp
         self.news = news
         self.shelf = shelf
         self.board = board
@@ -25,6 +29,9 @@ package struct FleetLinks: Sendable {
 }
 
 extension Coordinator {
+    /// Whether the belt can be reached; one in process always can.
+    package var isQueueUp: Bool { fleet?.isQueueUp() ?? true }
+
     /// Tells the other processes what a transaction of this one changed.
     func publish(_ batch: RecordBatch, _ counts: JobCounts) async {
         guard let fleet else { return }

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -26,6 +27,7 @@ DOWN_WITHIN = 90.0
 SERVERS = ["postgres", "redis", "coordinator-1", "coordinator-2", "submitter"]
 WORKERS = ["worker-1", "worker-2", "worker-3"]
 REQUIRED = [*SERVERS, *WORKERS, "prometheus"]
+AT_ONCE = {"base_seconds": 0.1, "factor": 1, "cap_seconds": 0.1}
 PORT_VARIABLES = {
     "STINT_STACK_API_PORT": "api",
     "STINT_STACK_COORDINATOR_PORT": "coordinator-1",
@@ -157,7 +159,8 @@ def test_workers_are_spread_over_both_coordinators(stack: Stack) -> None:
     assert urls == {f"http://{HOST}:{stack.ports[name]}" for name in ("coordinator-1", "coordinator-2")}
 
 
-def test_prometheus_reads_both_coordinators(stack: Stack) -> None:
+def coordinators_are_read(stack: Stack) -> None:
+    """Waits until Prometheus has read the metrics of both coordinators."""
     prometheus = ApiClient(stack.ports["prometheus"])
 
     def healthy() -> set[str]:
@@ -168,6 +171,30 @@ def test_prometheus_reads_both_coordinators(stack: Stack) -> None:
     eventually(lambda: wanted <= healthy(), within=30, what="both coordinators are read")
 
 
+def test_prometheus_reads_both_coordinators(stack: Stack) -> None:
+    coordinators_are_read(stack)
+
+
+def test_every_panel_of_the_dashboard_shows_something(stack: Stack) -> None:
+    jobs = [stack.api.submit("cpu_intensive", payload=f"panel {index}")["id"] for index in range(5)]
+    jobs += [stack.api.submit("cpu_intensive", payload="invalid_job", max_attempts=2, retry=AT_ONCE)["id"]]
+    for job in jobs:
+        stack.api.job_in_state(job, "completed", "dead", within=30)
+    board = json.loads((REPOSITORY / "deploy/grafana/dashboards/overview.json").read_text())
+    prometheus = ApiClient(stack.ports["prometheus"])
+
+    def without_data() -> list[str]:
+        return [panel["title"] for panel in board["panels"] if not any(map(series, panel["targets"]))]
+
+    def series(query: dict[str, str]) -> list[object]:
+        expression = query["expr"].replace("$__rate_interval", "1m").replace("$queue", ".*")
+        return prometheus.get(f"/api/v1/query?query={quote(expression)}").expect(200)["data"]["result"]
+
+    # Nothing has failed in the record, and nothing counts that until it does.
+    quiet = ["Record errors"]
+    eventually(lambda: set(without_data()) <= set(quiet), within=40, what=f"only {quiet} are empty: {without_data()}")
+
+
 def test_everything_listens_on_the_loopback_address_only(stack: Stack) -> None:
     addresses = {
         line.split()[1].partition(":")[0]
@@ -176,6 +203,14 @@ def test_everything_listens_on_the_loopback_address_only(stack: Stack) -> None:
         if line.split()[3] == "0A" and int(line.split()[1].partition(":")[2], 16) in stack.ports.values()
     }
     assert addresses == {"0100007F"}
+
+
+def test_both_coordinators_have_their_queue_in_redis(stack: Stack) -> None:
+    def reach_redis() -> bool:
+        texts = [ApiClient(stack.ports[name]).get("/metrics").body for name in ("coordinator-1", "coordinator-2")]
+        return all(b"\nstint_queue_backend_up 1\n" in text for text in texts)
+
+    eventually(reach_redis, within=15, what="both coordinators say that their queue is up")
 
 
 def test_the_logs_of_all_parts_are_shown_with_their_names(stack: Stack) -> None:
@@ -273,6 +308,19 @@ def test_a_stale_file_never_ends_a_stranger(own_stack: Stack) -> None:
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_a_token_in_the_private_file_is_asked_for_and_shown_everywhere(own_stack: Stack) -> None:
+    own_stack.directory.mkdir()
+    (own_stack.directory / "secrets.env").write_text("STINT_TOKEN=a-token-of-the-stack-tests\n")
+    command = example_of(own_stack.up())
+    assert "a-token-of-the-stack-tests" not in command
+    own_stack.api.get("/v1/stats").problem(401)
+    sent = subprocess.run(["bash", "-c", f"{command} --silent --fail"], capture_output=True, text=True, timeout=30)
+    assert sent.returncode == 0, sent.stderr
+    api = ApiClient(own_stack.ports["api"], "a-token-of-the-stack-tests")
+    api.job_in_state(json.loads(sent.stdout)["job_id"], "completed", within=30)
+    coordinators_are_read(own_stack)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as another user")
