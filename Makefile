@@ -68,6 +68,10 @@ bench: build ## Measure; prints a table and writes JSON under var/bench/
 	@mkdir -p var/bench
 	@$(RELEASE) bench --output table --json-file "var/bench/$$(date -u +%Y%m%dT%H%M%SZ).json"
 
+.PHONY: memory
+memory: build ## Measure the memory of a server with a million jobs
+	@STINT_BINARY="$(CURDIR)/$(RELEASE)" scripts/measure-memory.py
+
 .PHONY: lint
 lint: test-dependencies docs deploy-check ## Check formatting, scripts, documentation and deployment
 	swift format lint --strict --parallel --recursive Sources Tests Package.swift

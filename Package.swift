@@ -203,6 +203,8 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]
         ),
+        // The house rules, held on the source tree.
+        .testTarget(name: "StintTidyTests"),
         .testTarget(
             name: "PostgresDriverTests",
             dependencies: ["PostgresDriver", "StintTestServers", .product(name: "Logging", package: "swift-log")]
@@ -232,6 +234,12 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
+        .testTarget(
+            name: "StintServerTests",
+            dependencies: [
+                "StintModel", "StintCoordinator", "StintServer", .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .testTarget(name: "StintClientTests", dependencies: ["StintClient", "StintStubServer"]),
         .testTarget(name: "StintCLITests", dependencies: ["StintModel", "StintCLI", "StintStubServer"]),
         // What tests are made with, and the tests of the rules.
@@ -255,6 +263,7 @@ let package = Package(
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             exclude: ["Golden"]
         ),

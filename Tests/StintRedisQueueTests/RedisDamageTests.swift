@@ -174,7 +174,7 @@ struct RedisDamageTests {
         // The first call may be the one that notices the restart.
         while (try? await client.call(RedisCommand("PING"))) == nil {
             try #require(start.duration(to: .now) < .seconds(60), "the client does not connect again")
-            try await Task.sleep(for: .milliseconds(5))
+            try await Task.sleep(for: .milliseconds(5))  // between two tries; the deadline bounds them
         }
     }
 }

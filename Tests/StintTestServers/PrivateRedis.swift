@@ -56,7 +56,7 @@ package final class PrivateRedis: Sendable {
         for _ in 0..<1_500 {
             if server.hasEnded { return nil }
             if isAnswering(port) { return server }
-            usleep(10_000)
+            usleep(10_000)  // between two looks at another process, which cannot call us; the loop bounds them
         }
         throw PrivateServerError("redis-server does not answer")
     }

@@ -34,7 +34,7 @@ func openAPIDocument() -> [UInt8] {
 }
 
 /// Health, the contract, the metrics.
-struct CommonAPI: Sendable {
+struct ServerAPI: Sendable {
     let coordinator: Coordinator
     let readiness: Readiness
 
