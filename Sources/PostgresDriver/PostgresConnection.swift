@@ -74,13 +74,13 @@ package final class PostgresConnection {
     /// The server process that serves this connection, as it says itself.
     package var serverProcess: Int32 { PQbackendPID(handle) }
 
-    /// Whether nothing has come in while it was idle: a server that went away has sent its farewell by now.
+    /// Whether nothing has come in while it was idle: a server that goes away says farewell, or the connection just ends.
+    ///
+    /// Seldom it is only a notice or a changed setting; a new connection is the simple answer to all of these.
     package func isHealthy() -> Bool {
         guard !isBroken else { return false }
         var descriptor = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
-        guard poll(&descriptor, 1, 0) > 0 else { return true }
-        // Something came in: a notice, a changed setting, or the end.
-        isBroken = PQconsumeInput(handle) == 0 || PQstatus(handle) == CONNECTION_BAD
+        isBroken = poll(&descriptor, 1, 0) != 0
         return !isBroken
     }
 

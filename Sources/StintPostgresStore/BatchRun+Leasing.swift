@@ -45,8 +45,9 @@ extension BatchRun {
         }
     }
 
-    /// Grants are told by session, each with its run of the arrays of jobs.
-    private func leaseStatement(_ grants: [Wave.Granted]) -> PostgresStatement {
+    /// Grants are told by session, in order of their ids, each with its run of the arrays of jobs.
+    private func leaseStatement(_ unsorted: [Wave.Granted]) -> PostgresStatement {
+        let grants = unsorted.sorted { $0.session < $1.session }
         var runs: [(session: WorkerID, coordinator: CoordinatorID?, low: Int, high: Int)] = []
         for (position, grant) in grants.enumerated() {
             if let last = runs.last, last.session == grant.session, last.coordinator == grant.coordinator {

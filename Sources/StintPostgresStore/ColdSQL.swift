@@ -26,7 +26,7 @@ enum ColdSQL {
     /// In: ids, now. Out: live jobs. Locks their rows, in order of id, skipping locked ones.
     static let overdueJobs = """
         \(liveJobs)
-        WHERE j.id = ANY ($1::uuid[]) AND j.state = 3 AND j.deadline <= $2::bigint
+        WHERE j.id = ANY ($1::uuid[]) AND j.state + 0 = 3 AND j.deadline <= $2::bigint
         ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
         """
 
@@ -80,7 +80,7 @@ enum ColdSQL {
           earlier = CASE WHEN m.ended IS NULL THEN j.earlier ELSE coalesce(j.earlier, '') || m.ended END
         FROM unnest($1::uuid[], $2::integer[], $3::smallint[], $4::bigint[], $5::bigint[], $6::integer[], $7::integer[],
           $8::bigint[], $9::bytea[]) AS m (id, attempt, state, run_at, order_key, failures, losses, delay, ended)
-        WHERE j.id = m.id AND j.attempt = m.attempt
+        WHERE j.id = ANY (ARRAY[m.id]) AND j.attempt = m.attempt
         RETURNING j.id
         """
 
@@ -92,7 +92,7 @@ enum ColdSQL {
           DELETE FROM stint.jobs j
           USING unnest($2::uuid[], $3::integer[], $4::smallint[], $5::bigint[], $6::integer[], $7::integer[], $8::bytea[])
             AS m (id, attempt, state, run_at, failures, losses, ended)
-          WHERE j.id = m.id AND j.attempt = m.attempt
+          WHERE j.id = ANY (ARRAY[m.id]) AND j.attempt = m.attempt
           RETURNING j.*, m.state AS new_state, m.run_at AS new_run_at, m.failures AS new_failures,
             m.losses AS new_losses, m.ended)
         INSERT INTO stint.job_history (id, state, run_at, failures, losses, earlier, finished_at, \(carried))
@@ -112,7 +112,7 @@ enum ColdSQL {
           USING unnest($2::uuid[], $3::integer[], $4::bigint[], $5::integer[], $6::integer[], $7::bytea[], $8::smallint[],
             $9::text[], $10::bytea[], $11::bytea[])
             AS m (id, attempt, run_at, failures, losses, ended, cause, fingerprint, error_type, error_message)
-          WHERE j.id = m.id AND j.attempt = m.attempt
+          WHERE j.id = ANY (ARRAY[m.id]) AND j.attempt = m.attempt
           RETURNING j.*, m.run_at AS new_run_at, m.failures AS new_failures, m.losses AS new_losses, m.ended, m.cause,
             m.fingerprint, m.error_type, m.error_message)
         INSERT INTO stint.dead_letters (id, state, run_at, failures, losses, earlier, finished_at, cause, fingerprint,
@@ -126,7 +126,7 @@ enum ColdSQL {
     /// Sets the cancel flag of a running job.
     ///
     /// In: its id. Out: nothing. Locks its row.
-    static let callOff = "UPDATE stint.jobs SET cancel_requested = true WHERE id = $1::uuid AND state = 3"
+    static let callOff = "UPDATE stint.jobs SET cancel_requested = true WHERE id = $1::uuid AND state + 0 = 3"
 
     /// Forgets what a waiting job said of its progress.
     ///
@@ -172,7 +172,7 @@ enum ColdSQL {
         WITH moved AS (
           DELETE FROM stint.\(table) t
           USING unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[]) AS m (id, state, run_at, order_key)
-          WHERE t.id = m.id
+          WHERE t.id = ANY (ARRAY[m.id])
           RETURNING t.*, m.state AS new_state, m.run_at AS new_run_at, m.order_key)
         INSERT INTO stint.jobs (id, state, run_at, order_key, earlier, created_at, timeout_ms, started_at, attempt,
           max_attempts, max_losses, priority, queue, name, retry, traceparent, tags, metadata, payload)
@@ -201,7 +201,7 @@ enum ColdSQL {
     /// In: the instant before which they ended. Out: nothing. Locks their rows.
     static let pruneSessions = """
         WITH gone AS (DELETE FROM stint.worker_sessions WHERE ended_at < $1::bigint RETURNING id)
-        DELETE FROM stint.worker_details d USING gone WHERE d.id = gone.id
+        DELETE FROM stint.worker_details d USING gone WHERE d.id = ANY (ARRAY[gone.id])
         """
 
     /// Forgets idempotency keys. In: now. Out: nothing. Locks their rows.

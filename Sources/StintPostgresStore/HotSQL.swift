@@ -6,6 +6,12 @@
 /// rows as arrays sorted by job id, so that rows are locked in that order: the planner is told to join by nested loops
 /// (see ``PostgresJobStore/plannerSettings``), which keep it. `now()` is one instant for the whole transaction.
 ///
+/// A plan must be right whatever the statistics say: this table is empty one second and holds a million rows the next. So each
+/// statement leaves the planner one way only, from the arrays to the rows by their ids:
+/// - `j.id = ANY (ARRAY[x.id])` instead of `j.id = x.id`: it can be looked up in the index, but gives no reason to walk all of it;
+/// - `j.state + 0 = 3` instead of `j.state = 3`: the partial indexes do not offer themselves;
+/// - `coalesce(s.ended_at, 0) = 0` instead of `s.ended_at IS NULL`: likewise.
+///
 /// Each adds what it changed to the ledger of counts by itself, since the client learns it only after the commit.
 enum HotSQL {
     static let instant = "greatest($2::bigint, coalesce($1::bigint, (extract(epoch FROM now()) * 1000)::bigint))"
@@ -28,7 +34,8 @@ enum HotSQL {
           DELETE FROM stint.jobs j
           USING unnest($3::uuid[], $4::integer[], $5::bigint[], $6::uuid[], $7::bytea[])
             AS r (id, attempt, nonce, session, result)
-          WHERE j.id = r.id AND j.state = 3 AND j.attempt = r.attempt AND j.nonce = r.nonce AND j.worker = r.session
+          WHERE j.id = ANY (ARRAY[r.id]) AND j.state + 0 = 3 AND j.attempt = r.attempt AND j.nonce = r.nonce
+            AND j.worker = r.session
           RETURNING j.*, r.result),
         kept AS (
           INSERT INTO stint.job_history (id, state, run_at, failures, losses, nonce, worker, earlier, finished_at, result,
@@ -42,7 +49,7 @@ enum HotSQL {
         SELECT id, queue, name, attempt, priority, created_at, run_at, started_at, NULL::uuid FROM done
         UNION ALL
         SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.id FROM stint.worker_sessions s
-        WHERE s.id = ANY ($8::uuid[]) AND s.ended_at IS NULL
+        WHERE s.id = ANY ($8::uuid[]) AND coalesce(s.ended_at, 0) = 0
         """
 
     /// Renews live sessions, and seats them at a coordinator where one is given.
@@ -57,10 +64,11 @@ enum HotSQL {
             is_reseated = r.coordinator IS NOT NULL AND s.coordinator IS DISTINCT FROM r.coordinator,
             coordinator = coalesce(r.coordinator, s.coordinator)
           FROM unnest($3::uuid[], $4::bigint[], $5::bigint[]) AS r (id, lease, coordinator) CROSS JOIN clock
-          WHERE s.id = r.id AND s.ended_at IS NULL
+          WHERE s.id = ANY (ARRAY[r.id]) AND coalesce(s.ended_at, 0) = 0
           RETURNING s.id, s.is_draining, s.is_reseated)
-        SELECT r.id, r.is_draining, r.is_reseated, j.id, j.attempt, j.nonce
-        FROM renewed r LEFT JOIN stint.jobs j ON j.worker = r.id AND j.cancel_requested
+        SELECT r.id, r.is_draining, r.is_reseated, c.id, c.attempt, c.nonce
+        FROM renewed r LEFT JOIN LATERAL (
+          SELECT j.id, j.attempt, j.nonce FROM stint.jobs j WHERE j.worker = r.id AND j.cancel_requested OFFSET 0) c ON true
         """
 
     /// Keeps what workers say of their progress, where they hold the lease.
@@ -70,14 +78,15 @@ enum HotSQL {
         UPDATE stint.jobs j SET progress_percent = p.percent, progress_message = p.message
         FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::uuid[], $5::double precision[], $6::bytea[])
           AS p (id, attempt, nonce, session, percent, message)
-        WHERE j.id = p.id AND j.state = 3 AND j.attempt = p.attempt AND j.nonce = p.nonce AND j.worker = p.session
+        WHERE j.id = ANY (ARRAY[p.id]) AND j.state + 0 = 3 AND j.attempt = p.attempt AND j.nonce = p.nonce
+          AND j.worker = p.session
         """
 
     /// The current leases of jobs.
     ///
     /// In: job ids. Out: job id, attempt, nonce, session, cancel flag of those that run. Locks nothing.
     static let currentLeases = """
-        SELECT id, attempt, nonce, worker, cancel_requested FROM stint.jobs WHERE id = ANY ($1::uuid[]) AND state = 3
+        SELECT id, attempt, nonce, worker, cancel_requested FROM stint.jobs WHERE id = ANY ($1::uuid[]) AND state + 0 = 3
         """
 
     /// Leases available jobs to sessions that are fit for work.
@@ -93,22 +102,26 @@ enum HotSQL {
     /// row, so it too comes wholly before or after.
     static let lease = """
         WITH clock AS MATERIALIZED \(clock),
-        fit AS (
-          SELECT s.id, s.coordinator FROM stint.worker_sessions s
-          WHERE s.id = ANY ($3::uuid[]) AND s.ended_at IS NULL AND NOT s.is_draining ORDER BY s.id FOR SHARE),
+        fit AS MATERIALIZED (
+          SELECT s.id, s.coordinator, r.coordinator AS asker, r.low, r.high
+          FROM unnest($3::uuid[], $4::bigint[], $5::integer[], $6::integer[]) AS r (session, coordinator, low, high)
+          CROSS JOIN LATERAL (
+            SELECT s.id, s.coordinator FROM stint.worker_sessions s
+            WHERE s.id = r.session AND coalesce(s.ended_at, 0) = 0 AND NOT s.is_draining FOR SHARE) s),
         wanted AS (
           SELECT g.id, g.nonce, f.id AS session
-          FROM unnest($3::uuid[], $4::bigint[], $5::integer[], $6::integer[]) AS r (session, coordinator, low, high)
-          JOIN fit f ON f.id = r.session AND (r.coordinator IS NULL OR r.coordinator IS NOT DISTINCT FROM f.coordinator)
-          CROSS JOIN LATERAL unnest(($7::uuid[])[r.low:r.high], ($8::bigint[])[r.low:r.high]) AS g (id, nonce)
+          FROM fit f
+          CROSS JOIN LATERAL unnest(($7::uuid[])[f.low:f.high], ($8::bigint[])[f.low:f.high]) AS g (id, nonce)
+          WHERE f.asker IS NULL OR f.asker IS NOT DISTINCT FROM f.coordinator
           ORDER BY g.id),
         leased AS (
           UPDATE stint.jobs j
           SET state = 3, attempt = j.attempt + 1, worker = w.session, nonce = w.nonce, started_at = clock.now,
             deadline = clock.now + j.timeout_ms, progress_percent = NULL, progress_message = NULL
           FROM wanted w CROSS JOIN clock
-          WHERE j.id = w.id AND j.state = 2 AND (j.start_by IS NULL OR j.attempt > 0 OR j.start_by >= clock.now)
-            AND NOT EXISTS (SELECT FROM stint.paused_queues p WHERE p.queue = j.queue)
+          WHERE j.id = ANY (ARRAY[w.id]) AND j.state + 0 = 2
+            AND (j.start_by IS NULL OR j.attempt > 0 OR j.start_by >= clock.now)
+            AND NOT j.queue = ANY (ARRAY(SELECT queue FROM stint.paused_queues))
           RETURNING j.id, j.queue, j.name, j.attempt, j.priority, j.created_at, j.run_at, j.payload, j.max_attempts,
             j.timeout_ms, j.metadata, j.traceparent),
         counts AS (SELECT queue, count(*) AS jobs FROM leased GROUP BY queue),
@@ -125,7 +138,7 @@ enum HotSQL {
     /// In: job ids. Out: of those that are available, in time and in a paused queue the id. Locks nothing.
     static let pausedJobs = """
         SELECT j.id FROM stint.jobs j
-        WHERE j.id = ANY ($1::uuid[]) AND j.state = 2
+        WHERE j.id = ANY ($1::uuid[]) AND j.state + 0 = 2
           AND (j.start_by IS NULL OR j.attempt > 0 OR j.start_by >= $2::bigint)
           AND EXISTS (SELECT FROM stint.paused_queues p WHERE p.queue = j.queue)
         """
