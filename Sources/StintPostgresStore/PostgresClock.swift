@@ -37,7 +37,8 @@ final class LatestInstant: Sendable {
         guard let (instant, at) = word.withLock({ $0 }) else { return nil }
         let passed = at.duration(to: .now)
         guard passed < Self.estimateMax else { return nil }
-        return instant + Milliseconds(passed.components.seconds * 1000 + passed.components.attoseconds / 1_000_000_000_000_000)
+        return instant
+            + Milliseconds(passed.components.seconds * 1000 + passed.components.attoseconds / 1_000_000_000_000_000)
     }
 
     var value: Timestamp { Timestamp(milliseconds: milliseconds.load(ordering: .relaxed)) }

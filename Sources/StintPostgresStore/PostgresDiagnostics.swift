@@ -9,7 +9,10 @@ enum PostgresDiagnostics {
         let status = try PostgresMigrator.status(reader.connection)
         var lines = [
             RecordDiagnostic(key: "record", value: "PostgreSQL"),
-            RecordDiagnostic(key: "postgres_version", value: try text(reader, "SELECT current_setting('server_version')")),
+            RecordDiagnostic(
+                key: "postgres_version",
+                value: try text(reader, "SELECT current_setting('server_version')")
+            ),
             RecordDiagnostic(
                 key: "schema",
                 value: "\(status.version) of \(status.newest)",
@@ -32,7 +35,8 @@ enum PostgresDiagnostics {
         for name in ["fsync", "full_page_writes", "synchronous_commit"] {
             let value = try text(reader, "SELECT current_setting('\(name)')")
             let isSafe = name == "synchronous_commit" ? value != "off" : value == "on"
-            let warning = "answered jobs can be lost in a crash of the database server: set \(name) = on in postgresql.conf"
+            let warning =
+                "answered jobs can be lost in a crash of the database server: set \(name) = on in postgresql.conf"
             lines.append(RecordDiagnostic(key: name, value: value, warning: isSafe ? nil : warning))
         }
         return lines
@@ -54,7 +58,8 @@ enum PostgresDiagnostics {
                 key: "table_\(row.text(0))",
                 value: "\(row.integer(1)) bytes, \(row.integer(2)) rows, \(row.integer(3)) dead",
                 warning: isLagging
-                    ? "vacuum does not keep up: look for old transactions, and for autovacuum settings that were changed" : nil
+                    ? "vacuum does not keep up: look for old transactions, and for autovacuum settings that were changed"
+                    : nil
             )
         }
     }

@@ -72,7 +72,10 @@ package final class PostgresJobStore: JobStore {
         }
     }
 
-    private func run(_ commands: [RecordCommand], on connection: PostgresConnection) throws(PostgresError) -> RecordBatch {
+    private func run(
+        _ commands: [RecordCommand],
+        on connection: PostgresConnection
+    ) throws(PostgresError) -> RecordBatch {
         let run = BatchRun(commands, on: connection, rules: rules, clock: reading())
         let batch = try run.run()
         latest.heard(run.now)
@@ -147,7 +150,8 @@ package final class PostgresJobStore: JobStore {
     }
 
     package func countReady(lane: Lane, before: ServingOrder, limit: Int) async throws(StorageError) -> Int {
-        try await read { reader throws(PostgresError) in try reader.countReady(lane: lane, before: before, limit: limit) }
+        try await read { reader throws(PostgresError) in try reader.countReady(lane: lane, before: before, limit: limit)
+        }
     }
 
     package func nextDue() async throws(StorageError) -> Timestamp? {

@@ -148,7 +148,8 @@ extension PostgresReader {
     }
 
     /// In: session. Out: job id, attempt, nonce. Locks nothing.
-    private static let leases = "SELECT id, attempt, nonce FROM stint.jobs WHERE state = 3 AND worker = $1::uuid ORDER BY id"
+    private static let leases =
+        "SELECT id, attempt, nonce FROM stint.jobs WHERE state = 3 AND worker = $1::uuid ORDER BY id"
 
     func leases(of session: WorkerID) throws(PostgresError) -> [LeaseToken] {
         try rows(Self.leases) { $0.add(session) }.rows.map { row in

@@ -98,7 +98,9 @@ struct PostgresOutageTests {
         let victim = try DriverServer.connection()
         let killer = try DriverServer.connection()
         _ = try victim.run([.begin])
-        _ = try killer.run(PostgresStatement("SELECT pg_terminate_backend(\(victim.serverProcess), 5000)", isKept: false))
+        _ = try killer.run(
+            PostgresStatement("SELECT pg_terminate_backend(\(victim.serverProcess), 5000)", isKept: false)
+        )
         let error = try postgresError { _ = try victim.run(PostgresStatement("SELECT 1", isKept: false)) }
         #expect(error.kind == .unreachable)
         #expect(victim.isBroken)

@@ -11,7 +11,9 @@ struct PostgresPoolTests {
     @Test func opensNoMoreThanItsLimit() async throws {
         let pool = DriverServer.pool(try DriverServer.configuration(), connections: 3, waiters: 100)
         let processes = try await withThrowingTaskGroup(of: String.self) { group in
-            for _ in 0..<30 { group.addTask { try await ask(pool, "SELECT pg_backend_pid()::text FROM pg_sleep(0.01)") } }
+            for _ in 0..<30 {
+                group.addTask { try await ask(pool, "SELECT pg_backend_pid()::text FROM pg_sleep(0.01)") }
+            }
             return try await group.reduce(into: Set<String>()) { $0.insert($1) }
         }
         #expect(processes.count <= 3)
