@@ -80,7 +80,8 @@ package struct Listener: Sendable {
         switch role {
         case .api:
             return RouteTable(
-                routes: SubmitterAPI(coordinator: coordinator).routes + server.contract + server.counting + server.health
+                routes: SubmitterAPI(coordinator: coordinator).routes + server.contract + server.counting
+                    + server.health
             )
         case .coordinator:
             return RouteTable(
