@@ -10,8 +10,12 @@ extension PostgresConnection {
     /// transaction of their own. The first error ends the pipeline: what was sent behind it is skipped by the server. A transaction
     /// that was begun explicitly then waits for its rollback: see ``PostgresConnection/isInTransaction``.
     ///
+    /// - Parameter milliseconds: How long each statement may take; nil: a little longer than the server allows it.
     /// - Throws: The first error. When the connection breaks while a commit is under way, `unknownOutcome`.
-    package func run(_ statements: [PostgresStatement]) throws(PostgresError) -> [PostgresResult] {
+    package func run(
+        _ statements: [PostgresStatement],
+        within milliseconds: Int? = nil
+    ) throws(PostgresError) -> [PostgresResult] {
         guard !isBroken else { throw PostgresError(.unreachable, "the connection is broken") }
         guard !statements.isEmpty else { return [] }
         var pipeline = Pipeline(statements: statements, isInTransaction: isInTransaction)
@@ -19,7 +23,8 @@ extension PostgresConnection {
         if configuration.isPooled, !isInTransaction { pipeline.insertSettings(configuration.sessionSettings) }
         do throws(PostgresError) {
             try send(&pipeline)
-            let results = try receive(&pipeline)
+            let wait = milliseconds ?? configuration.statementTimeoutMilliseconds + Self.marginMilliseconds
+            let results = try receive(&pipeline, wait)
             return pipeline.hasSettings ? pipeline.withoutSettings(results) : results
         } catch {
             if error.kind != .refused { isBroken = true }
@@ -101,8 +106,7 @@ extension PostgresConnection {
     // MARK: Receiving
 
     /// One result per statement.
-    private func receive(_ pipeline: inout Pipeline) throws(PostgresError) -> [PostgresResult] {
-        let wait = configuration.statementTimeoutMilliseconds + Self.marginMilliseconds
+    private func receive(_ pipeline: inout Pipeline, _ wait: Int) throws(PostgresError) -> [PostgresResult] {
         var results: [PostgresResult] = []
         var failure: PostgresError?
         var position = 0

@@ -207,7 +207,8 @@ extension BatchRun {
 
     private func prune(retention: Milliseconds, limit: Int, _ index: Int) throws(PostgresError) {
         let horizon = now - retention
-        let find = PostgresStatement(ColdSQL.prunable) { parameters in
+        let table = HistoryPartitions.prunesRows(retention) ? "job_history" : "job_history_default"
+        let find = PostgresStatement(ColdSQL.prunable(from: table)) { parameters in
             parameters.add(horizon)
             parameters.add(limit: limit)
         }

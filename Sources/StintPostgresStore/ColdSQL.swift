@@ -191,10 +191,12 @@ enum ColdSQL {
     /// Jobs whose time in history is over.
     ///
     /// In: the instant before which they ended, limit. Out: ended jobs. Locks their rows, skipping locked ones.
-    static let prunable = """
-        SELECT \(endedColumns), NULL::smallint FROM stint.job_history t
+    static func prunable(from table: String) -> String {
+        """
+        SELECT \(endedColumns), NULL::smallint FROM stint.\(table) t
         WHERE t.finished_at <= $1::bigint LIMIT $2::bigint FOR UPDATE SKIP LOCKED
         """
+    }
 
     /// Forgets ended sessions.
     ///

@@ -80,7 +80,18 @@ package final class PostgresJobStore: JobStore {
         let batch = try run.run()
         latest.heard(run.now)
         latest.raise(to: run.now)
+        for case .prune(let retention, _) in commands { tendHistory(connection, now: run.now, retention) }
         return batch
+    }
+
+    /// Upkeep that can as well be done the next time: the batch is committed and stands.
+    private func tendHistory(_ connection: PostgresConnection, now: Timestamp, _ retention: Milliseconds) {
+        do throws(PostgresError) {
+            try HistoryPartitions.tend(on: connection, now: now, retention: retention)
+        } catch {
+            connection.rollBack()
+            logger.notice("partitions of history were not tended", metadata: ["error": "\(error)"])
+        }
     }
 
     private func reading() -> PostgresClock.Reading {

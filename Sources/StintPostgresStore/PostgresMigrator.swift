@@ -12,6 +12,9 @@ package struct PostgresMigrator: Sendable {
     /// Names the lock among all advisory locks of the database.
     private static let lockKey: Int64 = 0x5374_696E_7401
 
+    /// An index of a large table takes its time.
+    private static let statementMilliseconds = 6 * 3_600_000
+
     package init(pool: PostgresPool) {
         self.pool = pool
     }
@@ -108,7 +111,7 @@ package struct PostgresMigrator: Sendable {
             $0.add(Int64(step.number))
         }
         let statements = step.statements.map { PostgresStatement($0, isKept: false) }
-        _ = try connection.run(statements + [record, .commit])
+        _ = try connection.run(statements + [record, .commit], within: statementMilliseconds)
         return true
     }
 }

@@ -24,6 +24,7 @@ enum PostgresSchema {
     static let steps: [Step] = [
         Step(number: 1, title: "jobs, their history and their workers", statements: tables + indexes),
         Step(number: 2, title: "submitting from SQL", statements: SubmitFunction.statements),
+        Step(number: 3, title: "history by day", statements: HistoryPartitions.statements),
     ]
 
     static var newest: Int { steps.last?.number ?? 0 }
