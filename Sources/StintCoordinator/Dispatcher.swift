@@ -93,7 +93,10 @@ package final class Dispatcher: Service {
     func observe(_ notices: [RecordNotice]) {
         for notice in notices {
             if case .queuePaused(let queue) = notice { state.withLock { _ = $0.pausedQueues.insert(queue) } }
-            if case .queueResumed(let queue) = notice { state.withLock { _ = $0.pausedQueues.remove(queue) } }
+            if case .queueResumed(let queue) = notice {
+                state.withLock { _ = $0.pausedQueues.remove(queue) }
+                wake()
+            }
             apply { machine in
                 switch notice {
                 case .sessionEnded(let id, _): machine.sessionEnded(id)
@@ -119,6 +122,9 @@ package final class Dispatcher: Service {
         }
         if hasResumed { wake() }
     }
+
+    /// The sessions that have a poll here.
+    var waitingSessions: [WorkerID] { state.withLock(\.machine.waitingSessions) }
 
     /// There may be something to match.
     func wake() {

@@ -147,7 +147,10 @@ final class Refresher: Service {
         guard isShared || dispatcher.pausesAreHearsay else { return nil }
         let paused = try await store.queues().filter { $0.pausedBy != nil }
         dispatcher.setPausedQueues(Set(paused.map(\.queue)))
-        if isShared { try await onRefresh() }
+        if isShared {
+            dispatcher.observe(try await store.notices(for: dispatcher.waitingSessions))
+            try await onRefresh()
+        }
         return isShared || dispatcher.pausesAreHearsay ? interval : nil
     }
 }

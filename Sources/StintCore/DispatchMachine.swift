@@ -208,6 +208,11 @@ package struct DispatchMachine: Sendable {
         answerCurrentUnlessLeasing(of: id)
     }
 
+    /// The sessions that have a poll here, sorted.
+    package var waitingSessions: [WorkerID] {
+        sessions.filter { $0.value.current != nil }.map(\.key).sorted()
+    }
+
     /// Answers the polls whose time is up.
     package mutating func expire(now: Int64) -> [Action] {
         let due = sessions.values.compactMap(\.current)

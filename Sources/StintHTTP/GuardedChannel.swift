@@ -8,7 +8,7 @@ import NIOHTTPTypes
 /// HTTP/1.1 with protection against clients that are slow on purpose: a request must be complete, and an answer must be
 /// taken, within a set time.
 ///
-/// Hummingbird's own idle time-out starts anew with every byte and does not run while an answer is written.
+/// Hummingbird's own idle time-out starts anew with every byte and does not run while an answer is written; it is not used.
 struct GuardedChannel: ServerChildChannel {
     /// Bounds of one connection.
     struct Limits: Sendable {
@@ -16,6 +16,7 @@ struct GuardedChannel: ServerChildChannel {
         var requestTimeMax = TimeAmount.seconds(30)
         /// While nothing of an answer can be sent.
         var stalledAnswerTimeMax = TimeAmount.seconds(30)
+        /// While no request is under way.
         var idleTimeMax = TimeAmount.seconds(75)
         var headerBytesMax = 32 << 10
         var headerFieldBytesMax = 16 << 10
@@ -35,7 +36,6 @@ struct GuardedChannel: ServerChildChannel {
             responder: responder,
             configuration: HTTP1Channel.Configuration(
                 additionalChannelHandlers: [RequestEndHandler()],
-                idleTimeout: limits.idleTimeMax,
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: limits.headerFieldBytesMax,
                     maxHeaderListSize: limits.headerBytesMax,
@@ -69,6 +69,7 @@ private final class SlowClientHandler: ChannelDuplexHandler {
     private let limits: GuardedChannel.Limits
     private let watch: ConnectionWatch?
     private var requestSince: NIODeadline?
+    private var idleSince: NIODeadline?
     /// Requests that came whole, less answers that were given; an early answer makes it negative for a while.
     private var unanswered = 0
     /// Whether more came while an answer was made: its time begins when that has been given.
@@ -83,6 +84,7 @@ private final class SlowClientHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        idleSince = nil
         if unanswered > 0 { hasMore = true } else { begin(context) }
         context.fireChannelRead(data)
     }
@@ -112,9 +114,19 @@ private final class SlowClientHandler: ChannelDuplexHandler {
 
     func answerEnded() {
         unanswered -= 1
-        guard unanswered <= 0, hasMore, let context else { return }
-        hasMore = false
-        begin(context)
+        guard unanswered <= 0, let context else { return }
+        if hasMore {
+            hasMore = false
+            begin(context)
+        } else if requestSince == nil {
+            rest(context)
+        }
+    }
+
+    /// Nothing is under way, but for the beginning of a request that came in one read with the one before it.
+    private func rest(_ context: ChannelHandlerContext) {
+        idleSince = .now()
+        arm(context)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -125,6 +137,7 @@ private final class SlowClientHandler: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        rest(context)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -133,10 +146,13 @@ private final class SlowClientHandler: ChannelDuplexHandler {
     }
 
     /// One timer at a time: it looks again when it goes off, so that a busy connection sets it rarely.
+    ///
+    /// It goes off at least as often as a request may take, so that what begins meanwhile need not set it anew.
     private func arm(_ context: ChannelHandlerContext) {
         guard timer == nil, let due = nextDue else { return }
+        let look = min(due, .now() + min(limits.requestTimeMax, limits.stalledAnswerTimeMax))
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: due) {
+        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: look) {
             let (handler, context) = bound.value
             handler.timer = nil
             if let due = handler.nextDue, due <= .now() { return context.close(promise: nil) }
@@ -147,6 +163,7 @@ private final class SlowClientHandler: ChannelDuplexHandler {
     private var nextDue: NIODeadline? {
         [
             requestSince.map { $0 + limits.requestTimeMax },
+            idleSince.map { $0 + limits.idleTimeMax },
             stalledSince.map { $0 + limits.stalledAnswerTimeMax },
         ].compactMap { $0 }.min()
     }

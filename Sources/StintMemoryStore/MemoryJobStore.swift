@@ -81,6 +81,10 @@ extension MemoryJobStore {
         try withRecord { $0.newestSessions() }
     }
 
+    package func notices(for sessions: [WorkerID]) async throws(StorageError) -> [RecordNotice] {
+        try withRecord { record in sessions.flatMap { record.notices(for: $0) } }
+    }
+
     package func leases(of session: WorkerID) async throws(StorageError) -> [LeaseToken] {
         try withRecord { $0.leases(of: session) }
     }

@@ -100,6 +100,12 @@ extension MemoryRecord {
         (sessions[session]?.held ?? []).sorted().compactMap { jobs[$0]?.token }
     }
 
+    func notices(for id: WorkerID) -> [RecordNotice] {
+        guard let session = liveSession(id) else { return [.sessionEnded(id, wasLost: true)] }
+        let calledOff = leases(of: id).filter { jobs[$0.jobID]?.job.cancelRequested == true }
+        return (session.isDraining ? [.sessionDraining(id)] : []) + calledOff.map { .cancelRequested(id, $0) }
+    }
+
     func lastRenewal() -> Timestamp? {
         sessions.values.map(\.session.lastHeartbeatAt).max()
     }

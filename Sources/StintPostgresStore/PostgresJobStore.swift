@@ -177,6 +177,11 @@ package final class PostgresJobStore: JobStore {
         try await read { reader throws(PostgresError) in try reader.sessions() }
     }
 
+    package func notices(for sessions: [WorkerID]) async throws(StorageError) -> [RecordNotice] {
+        guard !sessions.isEmpty else { return [] }
+        return try await read { reader throws(PostgresError) in try reader.notices(for: sessions) }
+    }
+
     package func leases(of session: WorkerID) async throws(StorageError) -> [LeaseToken] {
         try await read { reader throws(PostgresError) in try reader.leases(of: session) }
     }

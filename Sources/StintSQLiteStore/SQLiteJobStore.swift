@@ -172,6 +172,10 @@ package final class SQLiteJobStore: JobStore {
         try await read { try SessionReader($0).sessions() }
     }
 
+    package func notices(for sessions: [WorkerID]) async throws(StorageError) -> [RecordNotice] {
+        try await read { db in try sessions.flatMap { try SessionReader(db).notices(for: $0) } }
+    }
+
     package func leases(of session: WorkerID) async throws(StorageError) -> [LeaseToken] {
         try await read { try SessionReader($0).leases(of: session) }
     }

@@ -40,10 +40,26 @@ struct SessionReader {
         let sql = """
             SELECT id, attempt, nonce FROM jobs WHERE state = 3 AND worker = (SELECT seq FROM sessions WHERE id = ?)
             """
-        return try Row.fetchAll(db, cached: sql, arguments: [id.blob]).map { row in
-            guard let job = JobID(blob: row["id"]) else { throw CorruptRow(description: "an unreadable job") }
-            return LeaseToken(jobID: job, attempt: row["attempt"], nonce: UInt64(bitPattern: row["nonce"] as Int64))
+        return try Row.fetchAll(db, cached: sql, arguments: [id.blob]).map(Self.token)
+    }
+
+    func notices(for id: WorkerID) throws -> [RecordNotice] {
+        let find = "SELECT is_draining FROM sessions WHERE id = ? AND ended_at IS NULL"
+        guard let found = try Row.fetchOne(db, cached: find, arguments: [id.blob]) else {
+            return [.sessionEnded(id, wasLost: true)]
         }
+        let isDraining: Bool = found["is_draining"]
+        let calledOff = """
+            SELECT id, attempt, nonce FROM jobs
+            WHERE state = 3 AND worker = (SELECT seq FROM sessions WHERE id = ?) AND cancel_requested = 1 ORDER BY id
+            """
+        let tokens = try Row.fetchAll(db, cached: calledOff, arguments: [id.blob]).map(Self.token)
+        return (isDraining ? [.sessionDraining(id)] : []) + tokens.map { .cancelRequested(id, $0) }
+    }
+
+    private static func token(_ row: Row) throws -> LeaseToken {
+        guard let job = JobID(blob: row["id"]) else { throw CorruptRow(description: "an unreadable job") }
+        return LeaseToken(jobID: job, attempt: row["attempt"], nonce: UInt64(bitPattern: row["nonce"] as Int64))
     }
 
     func lastRenewal() throws -> Timestamp? {

@@ -48,6 +48,12 @@ package protocol JobStore: Sendable {
     /// Worker sessions, newest first: the live ones, and up to 200 that have ended.
     func sessions() async throws(StorageError) -> [WorkerSession]
 
+    /// What these worker sessions are to be told and may not have heard: that they have ended, are to drain, or which of their
+    /// jobs were called off.
+    ///
+    /// In the order of the sessions; an unknown session counts as lost.
+    func notices(for sessions: [WorkerID]) async throws(StorageError) -> [RecordNotice]
+
     /// The leases a worker session holds.
     func leases(of session: WorkerID) async throws(StorageError) -> [LeaseToken]
 

@@ -170,6 +170,7 @@ struct PostgresConnectionTests {
             guard let watcher = try? DriverServer.connection() else { return }  // then the test fails by time-out
             // Not before the statement runs, or there would be nothing to interrupt.
             let running = "SELECT count(*) FROM pg_stat_activity WHERE pid = \(process) AND state = 'active'"
+            // Asks again and again: there is nothing to wait on from this thread.
             while (try? watcher.run(PostgresStatement(running)).first?.int(0)) == 0 { usleep(5000) }
             canceller.cancel()
         }

@@ -119,7 +119,7 @@ struct RedisClientTests {
                 }
             }
         }
-        #expect(start.duration(to: .now) < .seconds(10))
+        #expect(start.duration(to: .now) < .seconds(60), "not for ever")
         redis.thaw()
         await client.close()
     }
@@ -132,7 +132,7 @@ struct RedisClientTests {
         let start = ContinuousClock.now
         let error = await #expect(throws: RedisError.self) { try await client.call(long) }
         #expect(error?.code == .timedOut)
-        #expect(start.duration(to: .now) < .seconds(10))
+        #expect(start.duration(to: .now) < .seconds(60), "not for ever")
         redis.thaw()
         await client.close()
     }

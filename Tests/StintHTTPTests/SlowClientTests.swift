@@ -58,8 +58,8 @@ import Testing
     }
 
     /// With the beginning of a next request behind it, which is no reason to cut the poll, but is cut after it.
-    @Test(arguments: ["", "GET"])
-    func aLongPollThatWaitsLongerThanTheLimitIsAnswered(_ next: String) async throws {
+    @Test(arguments: ["", "GET"], [true, false])
+    func aLongPollThatWaitsLongerThanTheLimitIsAnswered(_ next: String, comesBehind: Bool) async throws {
         try await Self.listening { port in
             try await RawClient.connected(to: port) { client in
                 let body = "{\"name\":\"a\"}"
@@ -69,8 +69,9 @@ import Testing
                 let created = try #require(try await client.receive(until: "Job created successfully"))
                 let id = try #require(created.split(separator: "\"job_id\":\"").last?.prefix(36))
                 let begin = ContinuousClock.now
-                try await client.send("GET /v1/jobs/\(id)/result?wait=1.2 HTTP/1.1\r\nHost: a\r\n\r\n")
-                if !next.isEmpty {
+                let poll = "GET /v1/jobs/\(id)/result?wait=1.2 HTTP/1.1\r\nHost: a\r\n\r\n"
+                try await client.send(comesBehind ? poll : poll + next)
+                if comesBehind, !next.isEmpty {
                     try await Task.sleep(for: .milliseconds(200))  // so that it comes by itself
                     try await client.send(next)
                 }
@@ -86,7 +87,8 @@ import Testing
     @Test(arguments: [false, true])
     func anAnswerThatIsNotTakenIsCut(_ isSlow: Bool) async throws {
         let count = 400
-        try await Self.listening { port in
+        // A reader that only waits for its processor must not pass for one that does not read.
+        try await Self.listening(stalledAnswerTimeMax: isSlow ? Self.limit : .seconds(60)) { port in
             try await RawClient.connected(to: port) { client in
                 let request = "GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
                 // Far more than the buffers of the system hold; the last one asks for the end of the connection.
@@ -115,7 +117,10 @@ import Testing
         var testDescription: String { String(beginning.prefix(60)) }
     }
 
-    private static func listening(_ body: @escaping @Sendable (_ port: Int) async throws -> Void) async throws {
+    private static func listening(
+        stalledAnswerTimeMax: TimeAmount = limit,
+        _ body: @escaping @Sendable (_ port: Int) async throws -> Void
+    ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let coordinator = Coordinator(
             store: MemoryJobStore(rules: EndingDecision.rules, now: { Timestamp(milliseconds: 1_800_000_000_000) }),
@@ -128,7 +133,9 @@ import Testing
         try await coordinator.prepare()
         var listener = Listener(role: .api, host: "127.0.0.1", port: 0, token: nil)
         listener.limits.requestTimeMax = limit
-        listener.limits.stalledAnswerTimeMax = limit
+        listener.limits.stalledAnswerTimeMax = stalledAnswerTimeMax
+        // What comes in one read with a request before it is cut by this.
+        listener.limits.idleTimeMax = .seconds(5)
         let (addresses, told) = AsyncStream<String>.makeStream()
         let service = listener.service(coordinator, readiness: Readiness(), logger: logger) { _, address in
             told.yield(address)

@@ -127,7 +127,10 @@ struct ConcurrencyTests {
     /// Two transactions lock two jobs in opposite order; the server ends ours after a second, and it is tried again.
     @Test func aDeadlockIsTriedAgain() async throws {
         try await SharedPostgres.withDatabase { database in
-            let bench = try await StoreBench(database) { $0.lockTimeoutMilliseconds = 20_000; $0.statementTimeoutMilliseconds = 30_000 }
+            let bench = try await StoreBench(database) {
+                $0.lockTimeoutMilliseconds = 20_000
+                $0.statementTimeoutMilliseconds = 30_000
+            }
             let jobs = try await bench.submit(2)
             let raw = bench.raw
             let isLocked = Latch()
@@ -145,6 +148,7 @@ struct ConcurrencyTests {
                         "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()",
                         isKept: false
                     )
+                    // Asks again and again: there is nothing to wait on from this thread.
                     while try connection.run(waiting).first?.int(0) == 0 { usleep(2000) }
                     _ = try connection.run([lock(jobs[0])], within: 30_000)
                     _ = try connection.run([.commit])

@@ -29,7 +29,10 @@ struct StoreBench: Sendable {
         store = try await Self.open(configuration, clock: clock)
     }
 
-    static func open(_ configuration: PostgresConfiguration, clock: PostgresClock = .server) async throws -> PostgresJobStore {
+    static func open(
+        _ configuration: PostgresConfiguration,
+        clock: PostgresClock = .server
+    ) async throws -> PostgresJobStore {
         try await PostgresJobStore(
             configuration,
             rules: EndingDecision.rules,
@@ -174,6 +177,7 @@ final class Latch: Sendable {
 
     /// For a thread that may block.
     func waitBlocking() {
+        // Asks again and again: there is nothing to wait on from this thread.
         while !state.withLock({ $0.isOpen }) { usleep(1000) }
     }
 }

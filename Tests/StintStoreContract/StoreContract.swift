@@ -7,7 +7,8 @@ package import StintStorage
 package enum StoreContract {
     package static let cases: [Case] = [
         submitting, submittingTimes, idempotency, leasing, leaseRefusals, reporting, repeatedReports, endings,
-        cancelling, cancelFlag, retrying, sessions, renewing, seating, sweeping, timeOuts, expiry, scheduling, pausing,
+        cancelling, cancelFlag, retrying, sessions, renewing, seating, sessionNotices, sweeping, timeOuts, expiry,
+        scheduling, pausing,
         queues,
         listing, listFilters, deadLetterGroups, redriving, purging, deleting, pruning, batches, refillReads, clock,
     ].flatMap { $0 }

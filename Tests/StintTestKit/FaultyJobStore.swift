@@ -159,6 +159,11 @@ package final class FaultyJobStore: JobStore {
         return try await store.sessions()
     }
 
+    package func notices(for sessions: [WorkerID]) async throws(StorageError) -> [RecordNotice] {
+        try mayRead()
+        return try await store.notices(for: sessions)
+    }
+
     package func leases(of session: WorkerID) async throws(StorageError) -> [LeaseToken] {
         try mayRead()
         return try await store.leases(of: session)
