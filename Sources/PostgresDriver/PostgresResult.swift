@@ -23,7 +23,9 @@ package final class PostgresResult {
     package var affected: Int { Int(String(cString: PQcmdTuples(handle))) ?? 0 }
 
     /// All rows in order.
-    package var rows: some Sequence<PostgresRow> { (0..<count).lazy.map { PostgresRow(result: self, index: Int32($0)) } }
+    package var rows: some Sequence<PostgresRow> {
+        (0..<count).lazy.map { PostgresRow(result: self, index: Int32($0)) }
+    }
 
     package var first: PostgresRow? { count > 0 ? PostgresRow(result: self, index: 0) : nil }
 

@@ -181,7 +181,7 @@ extension BatchRun {
 
 /// What a job's row tells of its attempts, wherever it is.
 struct RememberedJob {
-    /// In: ids. Out: what `init` reads. Locks nothing.
+    /// In: ids; out: what `init` reads; locks nothing.
     static let sources = ["jobs", "dead_letters", "job_history"].map { table in
         "SELECT id, state, attempt, nonce, worker, earlier FROM stint.\(table) WHERE id = ANY ($1::uuid[])"
     }

@@ -41,7 +41,12 @@ final class BatchRun {
     private var notices: [[RecordNotice]]
     private var counts: [CountKey: Int64] = [:]
 
-    init(_ commands: [RecordCommand], on connection: PostgresConnection, rules: @escaping EndingRules, clock: PostgresClock.Reading) {
+    init(
+        _ commands: [RecordCommand],
+        on connection: PostgresConnection,
+        rules: @escaping EndingRules,
+        clock: PostgresClock.Reading
+    ) {
         self.commands = commands
         self.connection = connection
         self.rules = rules
@@ -103,10 +108,15 @@ final class BatchRun {
     /// Done when the statements gathered so far have their results.
     func enqueueConclusion(_ conclusion: @escaping () -> Void) {
         guard let last = steps.popLast() else { return conclusion() }
-        steps.append((last.statement, { result throws(PostgresError) in
-            try last.then(result)
-            conclusion()
-        }))
+        steps.append(
+            (
+                last.statement,
+                { result throws(PostgresError) in
+                    try last.then(result)
+                    conclusion()
+                }
+            )
+        )
     }
 
     /// Done when the next ``settle()`` has all that answers need.

@@ -9,7 +9,10 @@ enum PostgresDiagnostics {
         let status = try PostgresMigrator.status(reader.connection)
         var lines = [
             RecordDiagnostic(key: "record", value: "PostgreSQL"),
-            RecordDiagnostic(key: "postgres_version", value: try text(reader, "SELECT current_setting('server_version')")),
+            RecordDiagnostic(
+                key: "postgres_version",
+                value: try text(reader, "SELECT current_setting('server_version')")
+            ),
             RecordDiagnostic(
                 key: "schema",
                 value: "\(status.version) of \(status.newest)",
@@ -32,13 +35,14 @@ enum PostgresDiagnostics {
         for name in ["fsync", "full_page_writes", "synchronous_commit"] {
             let value = try text(reader, "SELECT current_setting('\(name)')")
             let isSafe = name == "synchronous_commit" ? value != "off" : value == "on"
-            let warning = "answered jobs can be lost in a crash of the database server: set \(name) = on in postgresql.conf"
+            let warning =
+                "answered jobs can be lost in a crash of the database server: set \(name) = on in postgresql.conf"
             lines.append(RecordDiagnostic(key: name, value: value, warning: isSafe ? nil : warning))
         }
         return lines
     }
 
-    /// In: nothing. Out: per table its name, bytes with indexes, live and dead rows. Locks nothing.
+    /// In: nothing; out: per table its name, bytes with indexes, live and dead rows; locks nothing.
     private static let sizes = """
         SELECT c.relname::text, sum(pg_total_relation_size(s.relid))::bigint, sum(s.n_live_tup)::bigint,
           sum(s.n_dead_tup)::bigint
@@ -54,7 +58,8 @@ enum PostgresDiagnostics {
                 key: "table_\(row.text(0))",
                 value: "\(row.integer(1)) bytes, \(row.integer(2)) rows, \(row.integer(3)) dead",
                 warning: isLagging
-                    ? "vacuum does not keep up: look for old transactions, and for autovacuum settings that were changed" : nil
+                    ? "vacuum does not keep up: look for old transactions, and for autovacuum settings that were changed"
+                    : nil
             )
         }
     }

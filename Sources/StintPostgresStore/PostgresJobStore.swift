@@ -10,7 +10,8 @@ package import StintStorage
 /// A batch is one transaction; of hot commands only, it is one round trip. Nothing is held between batches: no session lock, no
 /// prepared transaction, no cursor; so it works behind a pooler in transaction mode.
 package final class PostgresJobStore: JobStore {
-    /// The planner of our sessions: every statement here is written for nested loops over index scans, in the order of its arrays.
+    /// The planner of our sessions: every statement here is written for nested loops over index scans, in the order of
+    /// its arrays.
     ///
     /// With statistics of an empty table it might choose otherwise and keep that plan while the table grows.
     package static let plannerSettings = [
@@ -72,7 +73,10 @@ package final class PostgresJobStore: JobStore {
         }
     }
 
-    private func run(_ commands: [RecordCommand], on connection: PostgresConnection) throws(PostgresError) -> RecordBatch {
+    private func run(
+        _ commands: [RecordCommand],
+        on connection: PostgresConnection
+    ) throws(PostgresError) -> RecordBatch {
         let run = BatchRun(commands, on: connection, rules: rules, clock: reading())
         let batch = try run.run()
         latest.raise(to: run.now)
@@ -153,7 +157,8 @@ package final class PostgresJobStore: JobStore {
     }
 
     package func countReady(lane: Lane, before: ServingOrder, limit: Int) async throws(StorageError) -> Int {
-        try await read { reader throws(PostgresError) in try reader.countReady(lane: lane, before: before, limit: limit) }
+        try await read { reader throws(PostgresError) in try reader.countReady(lane: lane, before: before, limit: limit)
+        }
     }
 
     package func nextDue() async throws(StorageError) -> Timestamp? {

@@ -12,7 +12,10 @@ struct PostgresReader {
         self.connection = connection
     }
 
-    func rows(_ sql: String, _ fill: (inout PostgresParameters) -> Void = { _ in }) throws(PostgresError) -> PostgresResult {
+    func rows(
+        _ sql: String,
+        _ fill: (inout PostgresParameters) -> Void = { _ in }
+    ) throws(PostgresError) -> PostgresResult {
         try connection.run(PostgresStatement(sql, fill))
     }
 

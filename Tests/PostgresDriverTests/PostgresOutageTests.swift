@@ -69,7 +69,7 @@ struct PostgresOutageTests {
         let clock = ContinuousClock()
         let begin = clock.now
         for _ in 0..<5 {
-            let error = try await postgresError { _ = try await ask(pool, "SELECT 'here'") }
+            let error = try await awaitedError { _ = try await ask(pool, "SELECT 'here'") }
             #expect(error.kind == .unreachable)
         }
         #expect(clock.now - begin < .seconds(3))
@@ -98,7 +98,9 @@ struct PostgresOutageTests {
         let victim = try DriverServer.connection()
         let killer = try DriverServer.connection()
         _ = try victim.run([.begin])
-        _ = try killer.run(PostgresStatement("SELECT pg_terminate_backend(\(victim.serverProcess), 5000)", isKept: false))
+        _ = try killer.run(
+            PostgresStatement("SELECT pg_terminate_backend(\(victim.serverProcess), 5000)", isKept: false)
+        )
         let error = try postgresError { _ = try victim.run(PostgresStatement("SELECT 1", isKept: false)) }
         #expect(error.kind == .unreachable)
         #expect(victim.isBroken)

@@ -11,7 +11,9 @@ struct PostgresPoolTests {
     @Test func opensNoMoreThanItsLimit() async throws {
         let pool = DriverServer.pool(try DriverServer.configuration(), connections: 3, waiters: 100)
         let processes = try await withThrowingTaskGroup(of: String.self) { group in
-            for _ in 0..<30 { group.addTask { try await ask(pool, "SELECT pg_backend_pid()::text FROM pg_sleep(0.01)") } }
+            for _ in 0..<30 {
+                group.addTask { try await ask(pool, "SELECT pg_backend_pid()::text FROM pg_sleep(0.01)") }
+            }
             return try await group.reduce(into: Set<String>()) { $0.insert($1) }
         }
         #expect(processes.count <= 3)
@@ -29,7 +31,7 @@ struct PostgresPoolTests {
             }
         }
         await isHeld.wait()
-        let error = try await postgresError { _ = try await ask(pool, "SELECT 1::text") }
+        let error = try await awaitedError { _ = try await ask(pool, "SELECT 1::text") }
         #expect(error.kind == .timedOut)
         #expect(error.message.contains("too many"))
         mayGo.raise()
@@ -49,7 +51,7 @@ struct PostgresPoolTests {
             }
         }
         await isHeld.wait()
-        let error = try await postgresError { _ = try await ask(pool, "SELECT 1::text") }
+        let error = try await awaitedError { _ = try await ask(pool, "SELECT 1::text") }
         #expect(error.kind == .timedOut)
         mayGo.raise()
         try await holder.value
@@ -70,7 +72,7 @@ struct PostgresPoolTests {
         #expect(try await ask(pool, "SELECT 'open'") == "open")
         await pool.close()
         await pool.close()
-        #expect(try await postgresError { _ = try await ask(pool, "SELECT 'open'") }.kind == .closed)
+        #expect(try await awaitedError { _ = try await ask(pool, "SELECT 'open'") }.kind == .closed)
     }
 }
 

@@ -127,7 +127,10 @@ struct ConcurrencyTests {
     /// Two transactions lock two jobs in opposite order; the server ends ours after a second, and it is tried again.
     @Test func aDeadlockIsTriedAgain() async throws {
         try await SharedPostgres.withDatabase { database in
-            let bench = try await StoreBench(database) { $0.lockTimeoutMilliseconds = 20_000; $0.statementTimeoutMilliseconds = 30_000 }
+            let bench = try await StoreBench(database) {
+                $0.lockTimeoutMilliseconds = 20_000
+                $0.statementTimeoutMilliseconds = 30_000
+            }
             let jobs = try await bench.submit(2)
             let raw = bench.raw
             let isLocked = Latch()

@@ -70,7 +70,9 @@ struct MigratorTests {
         try await withEmptyDatabase { configuration, pool in
             _ = try await PostgresMigrator(pool: pool).up()
             try await pool.withConnection { connection throws(PostgresError) in
-                _ = try connection.run(PostgresStatement("INSERT INTO stint.schema_version VALUES (999)", isKept: false))
+                _ = try connection.run(
+                    PostgresStatement("INSERT INTO stint.schema_version VALUES (999)", isKept: false)
+                )
             }
             #expect(try await refusal(configuration).contains("start the newer version"))
         }

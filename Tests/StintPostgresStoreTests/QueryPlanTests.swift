@@ -91,7 +91,8 @@ struct QueryPlanTests {
             ("insert", HotSQL.insert(isKeyed: false)), ("insert with keys", HotSQL.insert(isKeyed: true)),
         ]
         let cold = [
-            ("jobs by id", ColdSQL.jobsByID), ("overdue jobs", ColdSQL.overdueJobs), ("overdue ids", ColdSQL.overdueIDs),
+            ("jobs by id", ColdSQL.jobsByID), ("overdue jobs", ColdSQL.overdueJobs),
+            ("overdue ids", ColdSQL.overdueIDs),
             ("jobs of sessions", ColdSQL.jobsOfSessions), ("due", ColdSQL.dueJobs), ("late", ColdSQL.lateJobs),
             ("move", ColdSQL.move), ("archive", ColdSQL.archive), ("bury", ColdSQL.bury), ("call off", ColdSQL.callOff),
             ("dead by id", ColdSQL.deadByID), ("history by id", ColdSQL.historyByID),

@@ -29,7 +29,10 @@ struct StoreBench: Sendable {
         store = try await Self.open(configuration, clock: clock)
     }
 
-    static func open(_ configuration: PostgresConfiguration, clock: PostgresClock = .server) async throws -> PostgresJobStore {
+    static func open(
+        _ configuration: PostgresConfiguration,
+        clock: PostgresClock = .server
+    ) async throws -> PostgresJobStore {
         try await PostgresJobStore(
             configuration,
             rules: EndingDecision.rules,

@@ -161,7 +161,10 @@ struct StoreFactsTests {
             instant.withLock { $0 = $0 + Milliseconds(day) }
             _ = try await bench.store.perform([prune])
             #expect(try await bench.store.job(job) == nil)
-            #expect(try await bench.sql("SELECT coalesce(to_regclass('stint.job_history_20260216')::text, 'gone')") == "gone")
+            #expect(
+                try await bench.sql("SELECT coalesce(to_regclass('stint.job_history_20260216')::text, 'gone')")
+                    == "gone"
+            )
             #expect(try await bench.store.queues().first?.counts == [:])
             await bench.close()
         }

@@ -65,7 +65,9 @@ struct SubmitFunctionTests {
         try await SharedPostgres.withDatabase { database in
             let bench = try await StoreBench(database)
             try await bench.raw.withConnection { connection throws(PostgresError) in
-                _ = try connection.run([.begin, PostgresStatement("SELECT stint.submit('work')", isKept: false), .rollback])
+                _ = try connection.run([
+                    .begin, PostgresStatement("SELECT stint.submit('work')", isKept: false), .rollback,
+                ])
             }
             #expect(try await bench.store.queues().isEmpty)
             #expect(try await bench.store.readyLanes().isEmpty)

@@ -34,7 +34,9 @@ package final class PrivatePgBouncer: Sendable {
         process.withLock { $0 = bouncer }
         for _ in 0..<600 {
             if isListening() { return }
-            if bouncer.hasEnded { throw PrivateServerError("pgbouncer ended at once: is the package pgbouncer installed?") }
+            if bouncer.hasEnded {
+                throw PrivateServerError("pgbouncer ended at once: is the package pgbouncer installed?")
+            }
             usleep(20_000)
         }
         throw PrivateServerError("pgbouncer does not listen")
