@@ -45,13 +45,35 @@ build: dependencies ## Build the release binary, .build/release/stint
 demo: build ## Send the sample workloads to a private server, show what happens, clean up
 	@STINT_BINARY="$(CURDIR)/$(RELEASE)" scripts/demo.sh
 
+# Containers build their own binary; local processes use the release build.
+.PHONY: up
+up: ## Start the distributed stack: in containers with Docker Compose, else as local processes
+	@[ "$$(scripts/stack.py mode)" = compose ] || { scripts/install-dependencies.sh stack; $(MAKE) build; }
+	@scripts/stack.py up
+
+.PHONY: down
+down: ## Stop the distributed stack and keep its data; PURGE=1 deletes it
+	@scripts/stack.py down $(if $(filter 1 true yes,$(PURGE)),--purge)
+
+.PHONY: status
+status: ## Show each part of the distributed stack
+	@scripts/stack.py status
+
+.PHONY: logs
+logs: ## Follow the logs of the distributed stack
+	@scripts/stack.py logs
+
 .PHONY: bench
 bench: build ## Measure; prints a table and writes JSON under var/bench/
 	@mkdir -p var/bench
 	@$(RELEASE) bench --output table --json-file "var/bench/$$(date -u +%Y%m%dT%H%M%SZ).json"
 
+.PHONY: memory
+memory: build ## Measure the memory of a server with a million jobs
+	@STINT_BINARY="$(CURDIR)/$(RELEASE)" scripts/measure-memory.py
+
 .PHONY: lint
-lint: test-dependencies docs ## Check formatting, scripts and documentation
+lint: test-dependencies docs deploy-check ## Check formatting, scripts, documentation and deployment
 	swift format lint --strict --parallel --recursive Sources Tests Package.swift
 	for script in scripts/*sh .ci/run; do bash -n "$$script"; done
 	find scripts Tests -name '*.py' -print0 | PYTHONPYCACHEPREFIX=var/pycache xargs -0 -r $(PYTHON) -m py_compile
@@ -64,6 +86,10 @@ format: ## Format the Swift sources
 docs: test-dependencies ## Check the links of the documentation and the OpenAPI document
 	$(PYTHON) scripts/check-docs.py
 
+.PHONY: deploy-check
+deploy-check: test-dependencies ## Check the Compose file, Prometheus, dashboards, units and scripts
+	$(PYTHON) scripts/check-deploy.py
+
 .PHONY: install
 install: build ## Install the binary under PREFIX (default /usr/local)
 	install -D -m 0755 $(RELEASE) "$(DESTDIR)$(PREFIX)/bin/stint"
@@ -74,7 +100,8 @@ ci: ## What .ci/run calls: lint, then test
 	$(MAKE) test
 
 .PHONY: clean-var
-clean-var: ## Remove var/: the Python environment and bench results (not your jobs)
+clean-var: ## Remove var/: the Python environment, bench results and the local stack (not the jobs of make run)
+	@scripts/stack.py --mode native down --purge
 	rm -rf var
 
 .PHONY: dependencies test-dependencies

@@ -54,6 +54,19 @@ let package = Package(
             ]
         ),
 
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .target(
+            name: "RedisDriver",
+            dependencies: ["CHiredis", .product(name: "Logging", package: "swift-log")]
+        ),
+        .target(
+            name: "StintRedisQueue",
+            dependencies: [
+                "StintModel", "StintStorage", "RedisDriver",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+
         .systemLibrary(name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(
             name: "PostgresDriver",
@@ -126,8 +139,10 @@ let package = Package(
         .target(
             name: "StintServer",
             dependencies: [
-                "StintModel", "StintCore", "StintStorage", "StintMemoryStore", "StintSQLiteStore", "StintTelemetry",
-                "StintCoordinator", "StintHTTP", "StintWire",
+                "StintModel", "StintCore", "StintStorage", "StintMemoryStore", "StintSQLiteStore", "PostgresDriver",
+                "StintPostgresStore", "RedisDriver", "StintRedisQueue", "StintTelemetry", "StintCoordinator",
+                "StintHTTP",
+                "StintWire",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -154,7 +169,33 @@ let package = Package(
             dependencies: ["StintModel", "StintCore", "StintStorage"],
             path: "Tests/StintStoreContract"
         ),
-        .testTarget(name: "StintMemoryStoreTests", dependencies: ["StintMemoryStore", "StintStoreContract"]),
+        .target(
+            name: "StintQueueContract",
+            dependencies: ["StintModel", "StintStorage"],
+            path: "Tests/StintQueueContract"
+        ),
+        .testTarget(
+            name: "StintMemoryStoreTests",
+            dependencies: ["StintMemoryStore", "StintQueueContract", "StintStoreContract"]
+        ),
+        // Real servers of a test's own.
+        .target(name: "StintTestServers", path: "Tests/StintTestServers"),
+        .testTarget(
+            name: "RedisDriverTests",
+            dependencies: [
+                "RedisDriver", "StintTestServers",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        .testTarget(
+            name: "StintRedisQueueTests",
+            dependencies: [
+                "RedisDriver", "StintCoordinator", "StintMemoryStore", "StintModel", "StintQueueContract",
+                "StintRedisQueue", "StintStorage",
+                "StintTestServers",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .testTarget(
             name: "StintSQLiteStoreTests",
             dependencies: [
@@ -162,7 +203,8 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]
         ),
-        .target(name: "StintTestServers", path: "Tests/StintTestServers"),
+        // The house rules, held on the source tree.
+        .testTarget(name: "StintTidyTests"),
         .testTarget(
             name: "PostgresDriverTests",
             dependencies: ["PostgresDriver", "StintTestServers", .product(name: "Logging", package: "swift-log")]
@@ -192,6 +234,12 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
+        .testTarget(
+            name: "StintServerTests",
+            dependencies: [
+                "StintModel", "StintCoordinator", "StintServer", .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .testTarget(name: "StintClientTests", dependencies: ["StintClient", "StintStubServer"]),
         .testTarget(name: "StintCLITests", dependencies: ["StintModel", "StintCLI", "StintStubServer"]),
         // What tests are made with, and the tests of the rules.
@@ -215,6 +263,7 @@ let package = Package(
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             exclude: ["Golden"]
         ),

@@ -36,7 +36,8 @@ package struct PostgresError: Error, Hashable, Sendable {
 
     package init(_ kind: Kind, _ message: String, sqlState: String? = nil) {
         self.kind = kind
-        self.message = message
+        // The client library's words come in several lines.
+        self.message = message.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         self.sqlState = sqlState
     }
 }

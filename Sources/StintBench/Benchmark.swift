@@ -12,8 +12,8 @@ package struct Benchmark: Sendable {
         package var latencyJobs = 500
         package var latencyPerSecond = 100.0
         package var slots = 100
-        /// Where the servers' data goes: the file system that is measured.
-        package var directory = "/tmp"
+        /// Where the servers' data goes: what is measured.
+        package var record = BenchRecord.embedded(directory: "/tmp")
         package var scenarios: [Scenario] = Scenario.allCases
 
         package init() {}
@@ -78,7 +78,7 @@ package struct Benchmark: Sendable {
     }
 
     private func sample(_ scenario: Scenario) throws -> [Sample] {
-        let bench = try BenchServer(directory: settings.directory)
+        let bench = try BenchServer(settings.record)
         defer { bench.stop() }
         switch scenario {
         case .submitBatch: return [try measure(bench, "submit_batch", settings.jobs) { try submitBatches(bench, 1000) }]
@@ -91,11 +91,11 @@ package struct Benchmark: Sendable {
 
     private func measure(_ bench: BenchServer, _ name: String, _ jobs: Int, _ body: () throws -> Void) throws -> Sample
     {
-        let cpu = bench.server.usage.cpuSeconds
+        let cpu = bench.usage.cpuSeconds
         let start = monotonicSeconds()
         try body()
         let seconds = monotonicSeconds() - start
-        let usage = bench.server.usage
+        let usage = bench.usage
         return Sample(
             name: name,
             value: Double(jobs) / seconds,
@@ -107,7 +107,7 @@ package struct Benchmark: Sendable {
     // MARK: Scenarios
 
     private func submitBatches(_ bench: BenchServer, _ size: Int) throws {
-        let body = BenchJob.batch(size)
+        let body = BenchJob.batch(size, bench.queue)
         let left = Atomic(settings.jobs)
         try onThreads(4) { _ in
             let connection = try BlockingConnection(bench.api)
@@ -118,7 +118,7 @@ package struct Benchmark: Sendable {
     }
 
     private func submitSingles(_ bench: BenchServer) throws {
-        let body = BenchJob.single(0)
+        let body = BenchJob.single(0, bench.queue)
         let left = Atomic(settings.singles)
         try onThreads(32) { _ in
             let connection = try BlockingConnection(bench.api)
@@ -147,9 +147,9 @@ package struct Benchmark: Sendable {
     /// From just before a job is sent to when a parked worker holds it, at a fixed rate of arrivals.
     private func latency(_ bench: BenchServer) throws -> [Sample] {
         let probe = try LatencyProbe(bench, jobs: settings.latencyJobs, perSecond: settings.latencyPerSecond)
-        let cpu = bench.server.usage.cpuSeconds
+        let cpu = bench.usage.cpuSeconds
         let milliseconds = try probe.run().sorted()
-        let usage = bench.server.usage
+        let usage = bench.usage
         return [(50, 0.5), (99, 0.99)].map { percent, share in
             Sample(
                 name: "latency_p\(percent)",
@@ -165,17 +165,17 @@ package struct Benchmark: Sendable {
 /// The jobs of the workload.
 enum BenchJob {
     /// A JSON string of 100 bytes that tells the job's number.
-    static func single(_ number: Int) -> [UInt8] {
+    static func single(_ number: Int, _ queue: String) -> [UInt8] {
         let digits = String(number)
         let padding = String(repeating: "x", count: 98 - digits.count - 1)
-        return Array("{\"name\":\"noop\",\"payload\":\"\(digits)-\(padding)\"}".utf8)
+        return Array("{\"name\":\"noop\",\"queue\":\"\(queue)\",\"payload\":\"\(digits)-\(padding)\"}".utf8)
     }
 
-    static func batch(_ size: Int) -> [UInt8] {
+    static func batch(_ size: Int, _ queue: String) -> [UInt8] {
         var body = Array("{\"jobs\":[".utf8)
         for number in 0..<size {
             if number > 0 { body.append(UInt8(ascii: ",")) }
-            body += single(number)
+            body += single(number, queue)
         }
         return body + Array("]}".utf8)
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Logging
 import StintClient
 import StintServer
 import StintStorage
@@ -46,6 +47,29 @@ enum MachineChecks {
 enum RecordChecks {
     static func run() -> [DoctorCheck] {
         RecordLibrary.diagnostics().map { DoctorCheck($0.key, $0.value, warning: $0.warning) }
+    }
+}
+
+/// The database and the Redis of a fleet, where they are named.
+enum FleetChecks {
+    static func run(databaseURL: String?, redisURL: String?) async -> [DoctorCheck] {
+        let logger = Logger(label: "stint") { LogOutput(label: $0, level: .critical, isJSON: false) }
+        var checks: [DoctorCheck] = []
+        if let url = databaseURL {
+            checks += await all("database") { try await SharedRecord(url, logger: logger).diagnostics() }
+        }
+        if let url = redisURL {
+            checks += await all("redis") { try await SharedQueue.diagnostics(url, logger: logger) }
+        }
+        return checks
+    }
+
+    private static func all(_ key: String, _ read: () async throws -> [RecordDiagnostic]) async -> [DoctorCheck] {
+        do {
+            return try await read().map { DoctorCheck($0.key, $0.value, warning: $0.warning) }
+        } catch {
+            return [DoctorCheck(key, "not usable", warning: "\(error)")]
+        }
     }
 }
 

@@ -22,6 +22,16 @@ enum Machine {
         return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
 
+    /// Who gives the command, such as `anna@host-1`.
+    static var person: String {
+        var host = [CChar](repeating: 0, count: 256)
+        // One place is left at zero: a longer name is cut without an end.
+        let isNamed = gethostname(&host, host.count - 1) == 0
+        let hostName = isNamed ? String(decoding: host.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self) : "?"
+        let user = getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) } ?? "\(geteuid())"
+        return String(DisplayText.safe("\(user)@\(hostName)").prefix(128))
+    }
+
     /// Processors this process may use.
     static var cores: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 

@@ -21,6 +21,7 @@ package struct StintCommand: AsyncParsableCommand {
                 name: "Run",
                 subcommands: [
                     ServeCommand.self, SubmitterCommand.self, CoordinatorCommand.self, WorkerCommand.self,
+                    MigrateCommand.self,
                 ]
             ),
             CommandGroup(

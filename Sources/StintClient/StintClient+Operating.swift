@@ -92,8 +92,13 @@ extension StintClient {
     }
 
     /// Starts no more jobs of a queue; running ones go on.
-    public func pause(queue name: String) async throws -> QueueView {
-        try await post("/v1/queues/\(ServerAddress.escaped(name))/pause", .always)
+    ///
+    /// - Parameters:
+    ///   - name: The queue.
+    ///   - by: Who pauses it, for others to see, up to 128 characters.
+    public func pause(queue name: String, by: String? = nil) async throws -> QueueView {
+        let body = JSONWriter.write { PauseRequest(by: by).write(to: &$0) }
+        return try await post("/v1/queues/\(ServerAddress.escaped(name))/pause", body: body, .always)
     }
 
     /// Starts jobs of a queue again.

@@ -147,11 +147,26 @@ extension Coordinator {
         let job = try await job(id)
         let sessions = try await sessions().filter { $0.endedAt == nil }
         let isPaused = try await queues().first { $0.queue == job.lane.queue }?.pausedBy
-        let order = ServingOrder(runAt: job.runAt, priority: job.options.priority, id: job.id)
-        let before = try await read { (store) throws(StorageError) in
-            job.state == .available ? try await store.countReady(lane: job.lane, before: order, limit: 10_000) : 0
-        }
+        let before = job.state == .available ? try await place(of: job, sessions) : 0
         return Explanation.of(job, sessions: sessions, queuePausedBy: isPaused, before: before)
+    }
+
+    /// How many available jobs of the job's queue are served before it, counted up to ``Explanation/placeMax``.
+    ///
+    /// A lane that nobody serves stands in nobody's way.
+    private func place(of job: Job, _ sessions: [WorkerSession]) async throws(ServiceError) -> Int {
+        let order = ServingOrder(runAt: job.runAt, priority: job.options.priority, id: job.id)
+        let lanes = try await read { (store) throws(StorageError) in try await store.readyLanes() }
+        let served = sessions.map { LaneSet($0.capabilities) }
+        var count = 0
+        for lane in lanes where lane.queue == job.lane.queue && count < Explanation.placeMax {
+            guard lane == job.lane || served.contains(where: { $0.contains(lane) }) else { continue }
+            let rest = Explanation.placeMax - count
+            count += try await read { (store) throws(StorageError) in
+                try await store.countReady(lane: lane, before: order, limit: rest)
+            }
+        }
+        return count
     }
 
     package func recordNow() async throws(ServiceError) -> Timestamp {

@@ -165,7 +165,8 @@ package final class Coordinator: ChangeObserver {
     /// Fills in what the services must know before the first request.
     package func prepare() async throws {
         let lanes = try await store.readyLanes()
-        try await belt.reset(lanes)
+        // Not those it knows: others of a fleet are taking from them.
+        try await belt.reset(try await belt.missing(among: lanes))
         let paused = try await store.queues().filter { $0.pausedBy != nil }
         dispatcher.setPausedQueues(Set(paused.map(\.queue)))
     }
@@ -199,8 +200,9 @@ package final class Coordinator: ChangeObserver {
         waiters.observe(batch)
         forgetEndedSessions(batch.notices)
         jobTelemetry.observe(batch)
-        rates.observe(batch)
-        await publish(batch)
+        let counts = JobCounts(batch)
+        rates.add(counts)
+        await publish(batch, counts)
     }
 
     func forgetEndedSessions(_ notices: [RecordNotice]) {

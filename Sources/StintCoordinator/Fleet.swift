@@ -12,12 +12,16 @@ package struct FleetLinks: Sendable {
     package var news: (any NewsChannel)?
     package var shelf: (any ReportShelf)?
     package var board: (any DeadLetterBoard)?
+    /// Whether the shared belt answers.
+    package var isQueueUp: @Sendable () -> Bool
 
     package init(
         news: (any NewsChannel)? = nil,
         shelf: (any ReportShelf)? = nil,
-        board: (any DeadLetterBoard)? = nil
+        board: (any DeadLetterBoard)? = nil,
+        isQueueUp: @escaping @Sendable () -> Bool = { true }
     ) {
+        self.isQueueUp = isQueueUp
         self.news = news
         self.shelf = shelf
         self.board = board
@@ -25,15 +29,18 @@ package struct FleetLinks: Sendable {
 }
 
 extension Coordinator {
+    /// Whether the belt can be reached; one in process always can.
+    package var isQueueUp: Bool { fleet?.isQueueUp() ?? true }
+
     /// Tells the other processes what a transaction of this one changed.
-    func publish(_ batch: RecordBatch) async {
+    func publish(_ batch: RecordBatch, _ counts: JobCounts) async {
         guard let fleet else { return }
         if let board = fleet.board {
             let dead = batch.changes.filter { $0.to == .dead && $0.from != .dead }
             if !dead.isEmpty { await board.announce(dead) }
         }
         if let news = fleet.news {
-            let told = Self.news(of: batch)
+            let told = Self.news(of: batch) + (counts.isEmpty ? [] : [.counted(counts)])
             if !told.isEmpty { await news.publish(told) }
         }
     }
@@ -65,6 +72,7 @@ extension Coordinator {
             case .available: dispatcher.wake()
             case .scheduled(let instant): timekeeper.hear(of: instant)
             case .ended(let ids): waiters.wake(ids)
+            case .counted(let counts): rates.add(counts)
             case .notices(let notices):
                 dispatcher.observe(notices)
                 forgetEndedSessions(notices)

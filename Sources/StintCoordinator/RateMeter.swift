@@ -4,7 +4,8 @@ import StintModel
 import StintStorage
 import Synchronization
 
-/// How many jobs per second were submitted, completed and failed over the last 1, 5 and 15 minutes, as seen by this process.
+/// How many jobs per second were submitted, completed and failed over the last 1, 5 and 15 minutes, as seen by this process and
+/// told by the others of its fleet.
 package final class RateMeter: Sendable {
     /// Jobs per second.
     package struct Rates: Hashable, Sendable {
@@ -44,21 +45,15 @@ package final class RateMeter: Sendable {
         state = Mutex(State(second: second))
     }
 
-    func observe(_ batch: RecordBatch) {
-        var sums = [0, 0, 0]
-        for change in batch.changes {
-            if change.from == nil { sums[Kind.submitted.rawValue] += 1 }
-            switch change.outcome {
-            case .completed: sums[Kind.completed.rawValue] += 1
-            case .failed, .timedOut: sums[Kind.failed.rawValue] += 1
-            default: break
-            }
-        }
-        guard sums != [0, 0, 0] else { return }
+    func add(_ counts: JobCounts) {
+        guard !counts.isEmpty else { return }
         let second = time.now() / 1_000_000_000
         state.withLock { state in
             state.advance(to: second)
-            for (kind, sum) in sums.enumerated() { state.counts[kind][Int(state.second % 900)] += sum }
+            let slot = Int(state.second % 900)
+            state.counts[Kind.submitted.rawValue][slot] += counts.submitted
+            state.counts[Kind.completed.rawValue][slot] += counts.completed
+            state.counts[Kind.failed.rawValue][slot] += counts.failed
         }
     }
 

@@ -4,6 +4,7 @@ import Logging
 import ServiceLifecycle
 import StintModel
 import StintStorage
+import Synchronization
 
 /// Fills the belt from the record: at start, where a lane runs low, and where the belt lost something.
 final class Refiller: Service {
@@ -12,6 +13,7 @@ final class Refiller: Service {
     private let settings: CoordinatorSettings
     private let environment: ServiceEnvironment
     private let signal = Signal()
+    private let gaps = Mutex(GapFinder())
     private let wakeDispatcher: @Sendable () -> Void
 
     init(
@@ -59,20 +61,34 @@ final class Refiller: Service {
         }
     }
 
-    /// Looks, now and then, for lanes with available jobs of which the belt knows nothing.
+    /// Looks, now and then, for lanes with available jobs of which the belt knows nothing, and for jobs that were taken from it
+    /// by somebody who never leased them.
     private func reconcile() async {
         let loop = HousekeepingLoop(name: "reconciler", environment: environment)
         await loop.run(signal: Signal()) {
             try await self.lookForMissing()
+            try await self.lookForGaps()
             return self.settings.reconcile
         }
+    }
+
+    /// Resets lanes of which the belt has lost jobs.
+    func lookForGaps() async throws {
+        // Only one loop looks: nothing is lost between the copy and its return.
+        var finder = gaps.withLock { $0 }
+        let lanes = try await finder.look(in: try await store.readyLanes(), of: store, belt: belt)
+        gaps.withLock { $0 = finder }
+        guard !lanes.isEmpty else { return }
+        environment.logger.info("the belt had lost jobs", metadata: ["lanes": "\(lanes.count)"])
+        try await belt.reset(lanes)
+        signal.raise()
     }
 
     /// Asks anew for lanes with available jobs of which the belt knows nothing.
     func lookForMissing() async throws {
         let missing = try await belt.missing(among: try await store.readyLanes())
-        guard !missing.isEmpty else { return }
-        try await belt.reset(missing)
+        if !missing.isEmpty { try await belt.reset(missing) }
+        // Also where nothing is missing: what another process meant to refill, and did not live to, falls due without a word.
         signal.raise()
     }
 }

@@ -27,10 +27,13 @@ package struct Explanation: Hashable, Sendable {
         self.reasons = reasons
     }
 
+    /// Nobody counts further than this to find a job's place.
+    package static let placeMax = 10_000
+
     /// - Parameters:
     ///   - sessions: The live worker sessions.
     ///   - queuePausedBy: Who paused the job's queue, nil when it is not paused.
-    ///   - before: How many available jobs of its lane are served before it.
+    ///   - before: How many available jobs of its queue are served before it, at most ``placeMax``.
     package static func of(
         _ job: Job,
         sessions: [WorkerSession],
@@ -99,8 +102,8 @@ package struct Explanation: Hashable, Sendable {
 
     private static func place(_ before: Int) -> [Reason] {
         guard before > 0 else { return [] }
-        let count = before >= 10_000 ? "at least 10000" : String(before)
-        let message = "\(count) available jobs of its queue and name are served before it."
+        let count = before >= placeMax ? "at least \(placeMax)" : String(before)
+        let message = "\(count) available jobs of its queue are served before it."
         return [Reason(code: "behind_in_queue", message: message)]
     }
 }

@@ -12,9 +12,11 @@ import NIOHTTPTypes
 struct GuardedChannel: ServerChildChannel {
     /// Bounds of one connection.
     struct Limits: Sendable {
-        var requestSecondsMax: Int64 = 30
-        var stalledAnswerSecondsMax: Int64 = 30
-        var idleSecondsMax: Int64 = 75
+        /// From a request's first byte to its last.
+        var requestTimeMax = TimeAmount.seconds(30)
+        /// While nothing of an answer can be sent.
+        var stalledAnswerTimeMax = TimeAmount.seconds(30)
+        var idleTimeMax = TimeAmount.seconds(75)
         var headerBytesMax = 32 << 10
         var headerFieldBytesMax = 16 << 10
         var headerFieldsMax = 100
@@ -33,7 +35,7 @@ struct GuardedChannel: ServerChildChannel {
             responder: responder,
             configuration: HTTP1Channel.Configuration(
                 additionalChannelHandlers: [RequestEndHandler()],
-                idleTimeout: .seconds(limits.idleSecondsMax),
+                idleTimeout: limits.idleTimeMax,
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: limits.headerFieldBytesMax,
                     maxHeaderListSize: limits.headerBytesMax,
@@ -67,8 +69,13 @@ private final class SlowClientHandler: ChannelDuplexHandler {
     private let limits: GuardedChannel.Limits
     private let watch: ConnectionWatch?
     private var requestSince: NIODeadline?
+    /// Requests that came whole, less answers that were given; an early answer makes it negative for a while.
+    private var unanswered = 0
+    /// Whether more came while an answer was made: its time begins when that has been given.
+    private var hasMore = false
     private var stalledSince: NIODeadline?
     private var timer: Scheduled<Void>?
+    private var context: ChannelHandlerContext?
 
     init(limits: GuardedChannel.Limits, watch: ConnectionWatch?) {
         self.limits = limits
@@ -76,11 +83,14 @@ private final class SlowClientHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if requestSince == nil {
-            requestSince = .now()
-            arm(context)
-        }
+        if unanswered > 0 { hasMore = true } else { begin(context) }
         context.fireChannelRead(data)
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
+        guard requestSince == nil else { return }
+        requestSince = .now()
+        arm(context)
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -97,6 +107,14 @@ private final class SlowClientHandler: ChannelDuplexHandler {
 
     func requestEnded() {
         requestSince = nil
+        unanswered += 1
+    }
+
+    func answerEnded() {
+        unanswered -= 1
+        guard unanswered <= 0, hasMore, let context else { return }
+        hasMore = false
+        begin(context)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -105,8 +123,13 @@ private final class SlowClientHandler: ChannelDuplexHandler {
         context.fireChannelWritabilityChanged()
     }
 
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
     func handlerRemoved(context: ChannelHandlerContext) {
         timer?.cancel()
+        self.context = nil
     }
 
     /// One timer at a time: it looks again when it goes off, so that a busy connection sets it rarely.
@@ -123,16 +146,18 @@ private final class SlowClientHandler: ChannelDuplexHandler {
 
     private var nextDue: NIODeadline? {
         [
-            requestSince.map { $0 + .seconds(limits.requestSecondsMax) },
-            stalledSince.map { $0 + .seconds(limits.stalledAnswerSecondsMax) },
+            requestSince.map { $0 + limits.requestTimeMax },
+            stalledSince.map { $0 + limits.stalledAnswerTimeMax },
         ].compactMap { $0 }.min()
     }
 }
 
-/// Stands behind the HTTP decoder and tells the ``SlowClientHandler`` that a request is complete.
-private final class RequestEndHandler: ChannelInboundHandler, RemovableChannelHandler {
+/// Stands behind the HTTP decoder and tells the ``SlowClientHandler`` that a request or its answer is complete.
+private final class RequestEndHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
 
     private var slowClientHandler: SlowClientHandler?
 
@@ -143,5 +168,10 @@ private final class RequestEndHandler: ChannelInboundHandler, RemovableChannelHa
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if case .end = unwrapInboundIn(data) { slowClientHandler?.requestEnded() }
         context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .end = unwrapOutboundIn(data) { slowClientHandler?.answerEnded() }
+        context.write(data, promise: promise)
     }
 }

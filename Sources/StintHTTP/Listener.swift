@@ -24,6 +24,8 @@ package struct Listener: Sendable {
     /// The token that callers must show, nil for none.
     package var token: String?
     package var connectionsMax: Int
+    /// No option: tests lower them.
+    var limits = GuardedChannel.Limits()
 
     package init(role: ListenerRole, host: String, port: Int, token: String?, connectionsMax: Int = 4096) {
         self.role = role
@@ -50,14 +52,14 @@ package struct Listener: Sendable {
             environment: coordinator.environment,
             metrics: coordinator.metrics
         )
-        let (role, host) = (role, host)
+        let (role, host, limits) = (role, host, limits)
         // Hummingbird tells of every start and stop at info; the server says so itself.
         var quietLogger = logger
         quietLogger.logLevel = max(logger.logLevel, .warning)
         let application = Application(
             router: table.router(edge),
             server: HTTPServerBuilder { responder in
-                GuardedChannel(responder: responder, watch: role == .coordinator ? watch : nil)
+                GuardedChannel(responder: responder, limits: limits, watch: role == .coordinator ? watch : nil)
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(host, port: port),
@@ -74,15 +76,16 @@ package struct Listener: Sendable {
     }
 
     func table(_ coordinator: Coordinator, _ readiness: Readiness, _ watch: ConnectionWatch) -> RouteTable {
-        let common = CommonAPI(coordinator: coordinator, readiness: readiness)
+        let server = ServerAPI(coordinator: coordinator, readiness: readiness)
         switch role {
         case .api:
             return RouteTable(
-                routes: SubmitterAPI(coordinator: coordinator).routes + common.contract + common.health
+                routes: SubmitterAPI(coordinator: coordinator).routes + server.contract + server.counting
+                    + server.health
             )
         case .coordinator:
             return RouteTable(
-                routes: CoordinatorAPI(coordinator: coordinator, watch: watch).routes + common.observing + common.health
+                routes: CoordinatorAPI(coordinator: coordinator, watch: watch).routes + server.observing + server.health
             )
         }
     }

@@ -22,8 +22,8 @@ extension SubmitterAPI {
                 return try await view(try await coordinator.queue(try context.queue()))
             },
             Route(.post, "/v1/queues/{queue}/pause") { request, context in
-                try await request.noBody()
-                return try await view(try await coordinator.pause(try context.queue(), by: "api"))
+                let wanted = try PauseRequest.read(try await request.wholeBody(4096).readableBytesView)
+                return try await view(try await coordinator.pause(try context.queue(), by: wanted.by ?? "api"))
             },
             Route(.post, "/v1/queues/{queue}/resume") { request, context in
                 try await request.noBody()
@@ -50,7 +50,7 @@ extension SubmitterAPI {
         query.cause = try parameters.cause()
         query.fingerprint = try parameters.text("fingerprint", charactersMax: 256)
         query.before = try parameters.cursor()
-        return try await page(query)
+        return try await page(query) { JobView(deadLetter: $0) }
     }
 
     private func groups(_ request: Request) async throws -> Response {

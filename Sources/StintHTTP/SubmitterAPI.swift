@@ -161,16 +161,11 @@ struct SubmitterAPI: Sendable {
         query.createdAfter = try parameters.time("created_after")
         query.createdBefore = try parameters.time("created_before")
         query.before = try parameters.cursor()
-        return try await page(query)
+        return try await page(query) { JobView($0, isSummary: true) }
     }
 
-    func page(_ query: JobQuery) async throws -> Response {
+    func page(_ query: JobQuery, as view: (Job) -> JobView) async throws -> Response {
         let page = try await coordinator.jobs(query)
-        return .view(
-            PageView(
-                items: page.jobs.map { JobView($0, isSummary: true) },
-                nextCursor: page.next.map(PageCursor.encode)
-            )
-        )
+        return .view(PageView(items: page.jobs.map(view), nextCursor: page.next.map(PageCursor.encode)))
     }
 }

@@ -48,6 +48,12 @@ package final class MemoryReadyQueue: ReadyQueue {
         }
     }
 
+    package func absent(among jobs: [ReadyJob]) async throws(StorageError) -> [ReadyJob] {
+        state.withLock { state in
+            Dictionary(grouping: jobs, by: \.lane).sorted { $0.key < $1.key }.flatMap { state.absent(from: $0, $1) }
+        }
+    }
+
     package func depth() async throws(StorageError) -> Int {
         state.withLock { state in
             state.lanes.values.reduce(0) { $0 + $1.values.reduce(0) { $0 + $1.jobs.count } }
@@ -194,6 +200,16 @@ extension MemoryReadyQueue {
             for job in jobs { contents.jobs.insert(job.order) }
             for order in arrivals where !read.contains(order) && contents.horizon.map({ order <= $0 }) ?? true {
                 contents.jobs.insert(order)
+            }
+        }
+
+        /// A lane that is being refilled is left alone: what is missing may be on its way.
+        func absent(from lane: Lane, _ jobs: [ReadyJob]) -> [ReadyJob] {
+            guard let contents = lanes[lane.queue]?[lane.name] else { return jobs }
+            guard !contents.isRefilling else { return [] }
+            let held = Set(contents.jobs.unordered)
+            return jobs.filter { job in
+                !held.contains(job.order) && contents.horizon.map { job.order <= $0 } ?? true
             }
         }
 

@@ -29,6 +29,8 @@ extension MemoryRecord {
             var job = withLease(stored)
             job.payload = []
             job.result = nil
+            if query.listsLastErrors { job.lastError = stored.attempts.last?.attempt.error }
+            job.lastError?.stack = ""
             return job
         }
         return JobPage(jobs: page, next: found.count > page.count ? page.last?.id : nil)

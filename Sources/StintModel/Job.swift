@@ -105,6 +105,8 @@ package struct Job: Hashable, Sendable {
     /// Groups dead letters that died of the same thing.
     package var fingerprint: String?
     package var attempts: [Attempt] = []
+    /// In a list of dead jobs, which leaves the attempts out: the error of the newest attempt, without its stack.
+    package var lastError: JobError?
 
     package init(
         id: JobID,

@@ -26,7 +26,9 @@ extension PostgresReader {
                 page.next = page.jobs.last?.id
                 return page
             }
-            page.jobs.append(try Self.summary(row, expiresAt: row.timeOrNil(27)))
+            var job = try Self.summary(row, expiresAt: row.timeOrNil(27))
+            if query.listsLastErrors { job.lastError = Self.lastError(row) }
+            page.jobs.append(job)
         }
         if scanned >= window { page.next = lastScanned }
         return page
@@ -35,7 +37,7 @@ extension PostgresReader {
     /// A window of the newest jobs below a place, and those of it that the query means.
     ///
     /// In: bounds of ids, sizes of window and page, filters. Out: per job its summary and the end of its session's lease; in every row
-    /// how many jobs were looked at and the last of them. Locks nothing.
+    /// how many jobs were looked at and the last of them; for dead letters what they died of. Locks nothing.
     static func statement(_ query: JobQuery, window: Int) -> PostgresStatement {
         let tables = tables(query)
         var parameters = PostgresParameters()
@@ -63,18 +65,29 @@ extension PostgresReader {
              ORDER BY t.id DESC LIMIT $3::bigint)
             """
         }
+        let (lastError, deadLetters) =
+            query.listsLastErrors
+            ? (", e.error_type, e.error_message", "LEFT JOIN stint.dead_letters e ON e.id = m.id") : ("", "")
         let sql = """
             WITH seen AS MATERIALIZED (
               SELECT * FROM (\(parts.joined(separator: " UNION ALL "))) u ORDER BY u.id DESC LIMIT $3::bigint),
             bounds AS (SELECT count(*) AS jobs, (SELECT id FROM seen ORDER BY id LIMIT 1) AS last FROM seen),
             meant AS (SELECT * FROM seen w WHERE \(outer) ORDER BY w.id DESC LIMIT $4::bigint)
-            SELECT m.*, s.expires_at, b.jobs, b.last
+            SELECT m.*, s.expires_at, b.jobs, b.last\(lastError)
             FROM bounds b LEFT JOIN meant m ON true LEFT JOIN stint.worker_sessions s ON s.id = m.worker AND m.state = 3
+            \(deadLetters)
             ORDER BY m.id DESC
             """
         var statement = PostgresStatement(sql)
         statement.parameters = parameters
         return statement
+    }
+
+    /// What a dead letter died of, from the columns that a list of them has at its end.
+    private static func lastError(_ row: PostgresRow) -> JobError? {
+        let (type, message) = (row.bytesOrNil(30) ?? [], row.bytesOrNil(31) ?? [])
+        guard !type.isEmpty || !message.isEmpty else { return nil }
+        return JobError(type: String(decoding: type, as: UTF8.self), message: String(decoding: message, as: UTF8.self))
     }
 
     private static func filters(_ query: JobQuery, _ parameters: inout PostgresParameters) -> String {

@@ -27,7 +27,11 @@ extension JobReader {
             scanned += 1
             guard let id = JobID(blob: row["id"]) else { throw CorruptRow(description: "an unreadable job") }
             if let after = query.createdAfter, id < JobID.lowerBound(at: after - Milliseconds(60_000)) { return page }
-            if Self.matches(row, query) { page.jobs.append(try summary(row)) }
+            if Self.matches(row, query) {
+                var job = try summary(row)
+                if query.listsLastErrors { job.lastError = Self.error(row) }
+                page.jobs.append(job)
+            }
             if page.jobs.count == query.limit || scanned == Self.scanMax {
                 page.next = id
                 return page
@@ -38,10 +42,9 @@ extension JobReader {
 
     static func statement(_ query: JobQuery) -> (sql: String, arguments: StatementArguments) {
         let walk: Walk =
-            if let tag = query.tag { .tag(tag) } else if query.state == .dead { .dead } else if query.state == .running
-            {
-                .running
-            } else { .everything }
+            if let tag = query.tag { .tag(tag) } else if query.listsLastErrors {
+                .dead
+            } else if query.state == .running { .running } else { .everything }
         let last = JobID(high: .max, low: .max)
         let bounds: StatementArguments = [(query.before ?? last).blob, (upperBound(query) ?? last).blob]
         let isNewer = "j.id < ? AND j.id < ?"
@@ -50,7 +53,9 @@ extension JobReader {
         case .everything: return ("\(from) WHERE \(isNewer) ORDER BY j.id DESC", bounds)
         case .dead:
             let sql = """
-                SELECT \(summaryColumns) FROM dead_letters d JOIN jobs j ON j.id = d.job_id JOIN lanes l ON l.id = j.lane
+                SELECT \(summaryColumns), a.error_type, a.error_message
+                FROM dead_letters d JOIN jobs j ON j.id = d.job_id JOIN lanes l ON l.id = j.lane
+                  LEFT JOIN attempts a ON a.job_id = j.id AND a.attempt = j.attempt
                 WHERE d.job_id < ? AND d.job_id < ? ORDER BY d.job_id DESC
                 """
             return (sql, bounds)

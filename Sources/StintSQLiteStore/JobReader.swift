@@ -123,7 +123,8 @@ struct JobReader {
         guard let worker = WorkerID(blob: row["worker_id"]) else {
             throw CorruptRow(description: "an unreadable attempt")
         }
-        let message: String? = row["error_message"]
+        var error = Self.error(row)
+        error?.stack = row["error_stack"] ?? ""
         return Attempt(
             number: row["attempt"],
             worker: worker,
@@ -131,8 +132,13 @@ struct JobReader {
             startedAt: Timestamp(milliseconds: row["started_at"]),
             endedAt: Timestamp(milliseconds: row["ended_at"]),
             outcome: AttemptOutcome(rawValue: row["outcome"]),
-            error: message.map { JobError(type: row["error_type"] ?? "", message: $0, stack: row["error_stack"] ?? "") }
+            error: error
         )
+    }
+
+    /// What an attempt failed of, without its stack.
+    static func error(_ row: Row) -> JobError? {
+        (row["error_message"] as String?).map { JobError(type: row["error_type"] ?? "", message: $0) }
     }
 
     private func blob(_ id: JobID, _ kind: BlobKind) throws -> [UInt8]? {

@@ -25,12 +25,19 @@ package struct LogOutput: LogHandler {
     }
 
     package func log(event: LogEvent) {
+        Self.write(line(event))
+    }
+
+    /// What is written of an event, with the line break at its end and no other.
+    func line(_ event: LogEvent) -> [UInt8] {
         var pairs = metadata
         if let own = event.metadata { pairs.merge(own) { $1 } }
         let values = pairs.map { (key: $0.key, value: $0.value.description) }.sorted { $0.key < $1.key }
-        let line = isJSON ? json(event, values) : text(event, values)
-        Self.write(line)
+        return isJSON ? json(event, values) : text(event, values)
     }
+
+    /// Names that every JSON line has; metadata of the same name gets a `_` behind it.
+    private static let ownNames: Set = ["time", "level", "logger", "message"]
 
     private func json(_ event: LogEvent, _ values: [(key: String, value: String)]) -> [UInt8] {
         let bytes = JSONWriter.write { json in
@@ -44,7 +51,7 @@ package struct LogOutput: LogHandler {
                 json.name("message")
                 json.string(event.message.description)
                 for (key, value) in values {
-                    json.name(dynamic: key)
+                    json.name(dynamic: Self.ownNames.contains(key) ? key + "_" : key)
                     json.string(value)
                 }
             }
@@ -53,20 +60,38 @@ package struct LogOutput: LogHandler {
     }
 
     private func text(_ event: LogEvent, _ values: [(key: String, value: String)]) -> [UInt8] {
-        let tail = values.map { " \($0.key)=\(Self.quoted($0.value))" }.joined()
+        let tail = values.map { " \(Self.oneLine($0.key))=\(Self.quoted($0.value))" }.joined()
         let level = event.level.rawValue.uppercased()
         return Array("\(RFC3339.format(Self.now)) \(level) \(Self.oneLine(event.message.description))\(tail)\n".utf8)
     }
 
     private static func quoted(_ value: String) -> String {
-        let line = oneLine(value)
-        return line.contains(where: { $0 == " " || $0 == "\"" || $0 == "=" }) || line.isEmpty
-            ? "\"" + line.replacing("\"", with: "\\\"") + "\"" : line
+        let needsQuotes = value.isEmpty || value.unicodeScalars.contains { $0 == " " || $0 == "\"" || $0 == "=" }
+        guard needsQuotes else { return oneLine(value) }
+        var escaped = String.UnicodeScalarView()
+        for scalar in value.unicodeScalars {
+            if scalar == "\"" || scalar == "\\" { escaped.append("\\") }
+            escaped.append(scalar)
+        }
+        return "\"" + oneLine(String(escaped)) + "\""
     }
 
-    /// A line break in a value must not look like a new entry.
+    /// A line break in a value must not look like a new entry, and nothing in it may steer a terminal.
+    ///
+    /// Scalar by scalar: as a character, `\r\n` is neither of its two parts.
     private static func oneLine(_ text: String) -> String {
-        text.replacing("\n", with: "\\n").replacing("\r", with: "\\r")
+        var line = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\n": line.append(contentsOf: "\\n".unicodeScalars)
+            case "\r": line.append(contentsOf: "\\r".unicodeScalars)
+            case "\t": line.append(contentsOf: "\\t".unicodeScalars)
+            case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}":
+                line.append(contentsOf: "\\u{\(String(scalar.value, radix: 16))}".unicodeScalars)
+            default: line.append(scalar)
+            }
+        }
+        return String(line)
     }
 
     private static var now: Timestamp { SystemClock.now() }

@@ -59,7 +59,7 @@ package struct Server: Sendable {
         let companion = CompanionService(gate: gate, onReady: onReady, make: companions)
         let services: [any Service] =
             [SecondSignal()] + backend.services + coordinator.services(of: roles) + listeners
-            + [WaitEnder(coordinator, readiness), companion]
+            + [WaitEnder(coordinator), companion, DrainAnnouncer(readiness: readiness)]
         var group = ServiceGroupConfiguration(
             services: services,
             gracefulShutdownSignals: [.sigterm, .sigint],
@@ -94,17 +94,24 @@ package struct Server: Sendable {
 /// Stands before the listeners in the order of stopping: they can end only when no request waits.
 private struct WaitEnder: Service {
     private let coordinator: Coordinator
-    private let readiness: Readiness
 
-    init(_ coordinator: Coordinator, _ readiness: Readiness) {
+    init(_ coordinator: Coordinator) {
         self.coordinator = coordinator
-        self.readiness = readiness
     }
 
     func run() async throws {
         try? await gracefulShutdown()  // cancellation ends the wait just as well
-        readiness.beginDraining()
         coordinator.endWaits()
+    }
+}
+
+/// Stops before all others, which may take their time: from the order to stop on, the process is not ready.
+private struct DrainAnnouncer: Service {
+    let readiness: Readiness
+
+    func run() async throws {
+        try? await gracefulShutdown()  // as above
+        readiness.beginDraining()
     }
 }
 

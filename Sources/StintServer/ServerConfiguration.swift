@@ -143,7 +143,11 @@ package struct ServerConfiguration: Sendable {
         }
     }
 
+    /// Whether only this machine can reach the address; a name that merely looks like one, such as `127.0.0.evil`, is
+    /// not one.
     static func isLoopback(_ host: String) -> Bool {
-        host == "localhost" || host == "::1" || host.hasPrefix("127.") && host.split(separator: ".").count == 4
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        let isIPv4 = parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
+        return host == "localhost" || host == "::1" || (isIPv4 && parts[0] == "127")
     }
 }

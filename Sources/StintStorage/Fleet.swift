@@ -14,6 +14,36 @@ package enum News: Hashable, Sendable {
     case notices([RecordNotice])
     /// These jobs have reached a terminal state.
     case ended([JobID])
+    /// What happened to jobs, for rates that hold for the whole fleet.
+    case counted(JobCounts)
+}
+
+/// How many jobs a process saw submitted and attempts it saw complete or fail, since it told last.
+package struct JobCounts: Hashable, Sendable {
+    package var submitted: Int
+    package var completed: Int
+    package var failed: Int
+
+    package init(submitted: Int = 0, completed: Int = 0, failed: Int = 0) {
+        self.submitted = submitted
+        self.completed = completed
+        self.failed = failed
+    }
+
+    package var isEmpty: Bool { self == JobCounts() }
+
+    /// What a transaction did.
+    package init(_ batch: RecordBatch) {
+        self.init()
+        for change in batch.changes {
+            if change.from == nil { submitted += 1 }
+            switch change.outcome {
+            case .completed: completed += 1
+            case .failed, .timedOut: failed += 1
+            default: break
+            }
+        }
+    }
 }
 
 /// Carries ``News`` between the server processes of a fleet.

@@ -26,7 +26,8 @@ package protocol JobStore: Sendable {
     func job(_ id: JobID) async throws(StorageError) -> Job?
 
     /// A page of jobs, newest first, without payload, result and attempts. It looks at a bounded number of rows, so a page may
-    /// be short, even empty, and still name where to go on.
+    /// be short, even empty, and still name where to go on. When dead jobs of any tag are asked for, each comes with its
+    /// `lastError`.
     func jobs(_ query: JobQuery) async throws(StorageError) -> JobPage
 
     /// Available jobs of a lane in serving order, those after `after` only.

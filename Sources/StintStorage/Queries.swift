@@ -23,6 +23,9 @@ package struct JobQuery: Hashable, Sendable {
     package init(limit: Int = 50) {
         self.limit = limit
     }
+
+    /// Whether it is a list of dead jobs, which come with what they died of.
+    package var listsLastErrors: Bool { state == .dead && tag == nil }
 }
 
 /// One page of jobs, newest first.

@@ -26,6 +26,11 @@ package protocol ReadyQueue: Sendable {
     /// Those of the lanes, which have available jobs in the record, of which the belt knows nothing.
     func missing(among lanes: [Lane]) async throws(StorageError) -> [Lane]
 
+    /// Those of the jobs, which are available in the record, that should be on the belt and are not.
+    ///
+    /// A job that was taken and is just being leased is among them: only one that is absent time after time was lost.
+    func absent(among jobs: [ReadyJob]) async throws(StorageError) -> [ReadyJob]
+
     /// How many jobs are on the belt.
     func depth() async throws(StorageError) -> Int
 }

@@ -163,7 +163,7 @@ class StormWorker(StormThread):
                 self._worker.register()
                 return
         except UNKNOWN_OUTCOME:
-            time.sleep(PAUSE_AFTER_FAILURE)
+            time.sleep(PAUSE_AFTER_FAILURE)  # as above
             return
         if answer.status == 503:
             return

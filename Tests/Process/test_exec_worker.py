@@ -113,6 +113,25 @@ def test_a_command_and_what_it_started_are_ended_together(launcher: Launcher, se
     eventually(lambda: not is_running(grandchild), within=10, what="what the command started has ended")
 
 
+def test_a_command_dies_with_its_worker_however_that_dies(launcher: Launcher, server: Server, file: Path) -> None:
+    worker = launcher.exec_worker(server, {"orphan": f"echo $$ > {file}; exec sleep 60"})
+    server.api.submit("orphan", max_losses=1)
+    handler = running_handler(file)
+    worker.kill9()
+    eventually(lambda: not is_running(handler), within=5, what="the command died with its worker")
+
+
+def test_a_command_outlives_the_start_of_others(launcher: Launcher, server: Server, file: Path) -> None:
+    # The system kills a command when the thread that started it ends: it must not be one that ends early.
+    launcher.exec_worker(server, {"patient": f"echo $$ > {file}; sleep 1; echo done", "short": "true"}, concurrency=4)
+    patient = server.api.submit("patient")
+    running_handler(file)
+    for job_id in server.api.submit_batch([{"name": "short"}] * 20):
+        server.api.job_in_state(job_id, "completed", within=10)
+    done = server.api.job_in_state(patient["id"], "completed", within=10)
+    assert (done["result"], outcomes(done)) == ("done\n", ["completed"])
+
+
 def test_a_worker_that_is_told_to_end_lets_its_jobs_end_first(launcher: Launcher, server: Server, file: Path) -> None:
     worker = launcher.exec_worker(server, {"finishing": f"echo $$ > {file}; sleep 1"})
     job = server.api.submit("finishing")

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting and stopping a server: settings, the data directory, the token."""
 
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from api_client import ApiClient
+from api_client import HOST, ApiClient
 from fake_worker import FakeWorker
 from stint_process import Launcher, Settings
-from waiting import Stopwatch
+from waiting import Stopwatch, eventually
 
 TOKEN = "a-token-of-the-process-tests"
 
@@ -89,6 +90,52 @@ def test_an_idle_server_stops_at_once(launcher: Launcher) -> None:
     watch = Stopwatch()
     server.stop()
     assert watch.seconds < 3
+
+
+def has_read_all(port: int, client: socket.socket) -> bool:
+    """Whether the server on the port has accepted the connection and read all that was sent."""
+    ends = f":{port:04X}", f":{client.getsockname()[1]:04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1].endswith(ends[0]) and fields[2].endswith(ends[1]):
+            return fields[4].endswith(":00000000") and fields[9] != "0"
+    return False
+
+
+def unfinished_request(port: int) -> socket.socket:
+    """A request whose body is not all there: the server cannot end before it has come, or its time is over."""
+    connection = socket.create_connection((HOST, port), timeout=10)
+    connection.sendall(b"POST /v1/workers HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{")
+    eventually(lambda: has_read_all(port, connection), within=5, what="the server has read the beginning of the request")
+    return connection
+
+
+def is_not_ready(api: ApiClient) -> bool:
+    return api.get("/readyz").status == 503
+
+
+def test_a_draining_server_is_not_ready_and_answers_parked_polls(launcher: Launcher) -> None:
+    server = launcher.server()
+    assert server.api.get("/readyz").status == 200
+    parked = FakeWorker(server).park(wait_seconds=60)
+    with unfinished_request(server.coordinator.port):
+        server.begin_stop()
+        assert parked.answer(within=3)["jobs"] == []
+        eventually(lambda: is_not_ready(server.api), within=3, what="the server says that it drains")
+        problem = server.api.get("/readyz").problem(503, code="unavailable")
+        assert "draining" in problem["detail"]
+        assert server.api.get("/healthz").status == 200
+    server.finish_stop()
+
+
+def test_a_server_whose_own_worker_drains_is_not_ready(launcher: Launcher) -> None:
+    # Sleeping samples take ten seconds at least: the worker has not ended when the server is asked.
+    server = launcher.server(arguments=["--worker", "--sample-time-scale", "100"])
+    job = server.api.submit("sleeps")
+    server.api.job_in_state(job["id"], "running", within=10)
+    server.begin_stop()
+    eventually(lambda: is_not_ready(server.api), within=1.5, what="the server says that it drains")
+    server.finish_stop()
 
 
 def test_an_embedded_worker_runs_the_samples(launcher: Launcher) -> None:

@@ -19,7 +19,7 @@ def eventually(predicate: Callable[[], Value], *, within: float, what: str) -> V
         if value:
             return value
         assert time.monotonic() < deadline, f"not within {within} s: {what} (last seen: {value!r})"
-        time.sleep(LOOK_EVERY)
+        time.sleep(LOOK_EVERY)  # between two looks; the deadline bounds them
 
 
 class Stopwatch:

@@ -273,6 +273,31 @@ private func page(_ items: String..., next: String? = nil) -> StubServer.Answer 
         }
     }
 
+    @Test func aListOfDeadLettersTellsWhatEachDiedOf() async throws {
+        let error = #""cause":"not_retryable","error":{"type":"Oops","message":"no user 17"},"#
+        try await StubServer.with(.answers(page(job("dead", more: error, isSummary: true)))) { server in
+            let outcome = await stint("dead-letters", "list", "--api-url", server.url)
+            #expect(outcome.output.contains("  not_retryable: Oops: no user 17\n"))
+            let json = await stint("dead-letters", "list", "-o", "json", "--api-url", server.url)
+            #expect(json.output.contains(#""message": "no user 17""#))
+        }
+    }
+
+    @Test func pausingSaysWhoDoesIt() async throws {
+        let queue = #"{"queue":"default","paused":true,"paused_by":"anna@host-1","counts":{}}"#
+        let listed = #"{"items":[\#(queue)],"next_cursor":null}"#
+        try await StubServer.with(.answers(.reply(200, queue), .reply(200, listed))) { server in
+            let paused = await stint("queues", "pause", "default", "--api-url", server.url)
+            #expect(paused.output.contains("paused by anna@host-1"))
+            let request = try #require(server.requests.first)
+            #expect(request.line == "POST /v1/queues/default/pause")
+            let body = String(decoding: request.body, as: UTF8.self)
+            #expect(body.wholeMatch(of: /\{"by":"[^"@]+@[^"@]+"\}/) != nil, "\(body)")
+            let list = await stint("queues", "list", "--api-url", server.url)
+            #expect(list.output.contains("paused by anna@host-1"))
+        }
+    }
+
     @Test func onlyADeadLetterIsShownAsOne() async throws {
         try await StubServer.with(.answers(.reply(200, job("completed")))) { server in
             let outcome = await stint("dead-letters", "show", id, "--api-url", server.url)

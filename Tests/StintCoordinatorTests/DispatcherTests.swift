@@ -130,6 +130,24 @@ struct DispatcherTests {
         }
     }
 
+    @Test func aJobThatSomebodyTookFromTheBeltAndNeverLeasedIsGivenAfterTwoReconciliations() async throws {
+        let bench = CoordinatorBench { $0.lease = .seconds(100_000) }
+        try await bench.run {
+            let worker = try await bench.register()
+            let (taken, other) = (try await bench.submit(), try await bench.submit())
+            var lanes = LaneDemand()
+            lanes.add(Capabilities(queues: ["default"], jobNames: ["*"]))
+            #expect(try await bench.belt.take(lanes, limit: 1).map(\.id) == [taken])
+            let held = try await bench.poll(worker, free: 2, wait: 0).jobs.map(\.token)
+            #expect(held.map(\.jobID) == [other])
+            async let polled = bench.poll(worker, wait: 3600, running: held)
+            try await bench.whileTimePasses("the job is given") { try await bench.state(taken) == .running }
+            #expect(try await polled.jobs.map(\.token.jobID) == [taken])
+            let reconcile = bench.coordinator.settings.reconcile.seconds
+            #expect(Double(bench.time.now()) / 1e9 < 2 * reconcile + 1)
+        }
+    }
+
     @Test func aFailedLeaseIsForgottenAndTheJobIsGivenLater() async throws {
         let bench = CoordinatorBench { $0.lease = .seconds(100_000) }
         try await bench.run {

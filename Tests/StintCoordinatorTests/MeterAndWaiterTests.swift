@@ -38,7 +38,7 @@ struct RateMeterTests {
         let time = ManualTime()
         let meter = RateMeter(time: time)
         for _ in 0..<1800 {
-            meter.observe(submits(7))
+            meter.add(JobCounts(submits(7)))
             time.advance(seconds: 1)
         }
         let rates = meter.rates(.submitted)
@@ -48,7 +48,7 @@ struct RateMeterTests {
     @Test func aYoungProcessCountsOverItsOwnAge() {
         let time = ManualTime()
         let meter = RateMeter(time: time)
-        meter.observe(submits(20))
+        meter.add(JobCounts(submits(20)))
         time.advance(seconds: 10)
         #expect(meter.rates(.submitted) == RateMeter.Rates(oneMinute: 2, fiveMinutes: 2, fifteenMinutes: 2))
     }
@@ -57,7 +57,7 @@ struct RateMeterTests {
         let time = ManualTime()
         let meter = RateMeter(time: time)
         time.advance(seconds: 2000)
-        meter.observe(submits(600))
+        meter.add(JobCounts(submits(600)))
         time.advance(seconds: 60)
         #expect(meter.rates(.submitted).oneMinute == 10)
         time.advance(seconds: 1)
@@ -71,10 +71,10 @@ struct RateMeterTests {
     @Test func aLongSilenceClearsEverything() {
         let time = ManualTime()
         let meter = RateMeter(time: time)
-        meter.observe(submits(600))
+        meter.add(JobCounts(submits(600)))
         time.advance(seconds: 1_000_000)
         #expect(meter.rates(.submitted) == RateMeter.Rates(oneMinute: 0, fiveMinutes: 0, fifteenMinutes: 0))
-        meter.observe(submits(60))
+        meter.add(JobCounts(submits(60)))
         time.advance(seconds: 1)
         #expect(meter.rates(.submitted).oneMinute == 1)
     }
@@ -83,7 +83,7 @@ struct RateMeterTests {
         let time = ManualTime()
         let meter = RateMeter(time: time)
         let outcomes: [AttemptOutcome] = [.completed, .failed, .timedOut, .lost, .released, .snoozed, .cancelled]
-        meter.observe(RecordBatch(changes: outcomes.map { change(.running, .scheduled, $0) }))
+        meter.add(JobCounts(RecordBatch(changes: outcomes.map { change(.running, .scheduled, $0) })))
         time.advance(seconds: 1)
         #expect(meter.rates(.completed).oneMinute == 1)
         #expect(meter.rates(.failed).oneMinute == 2)
@@ -94,7 +94,7 @@ struct RateMeterTests {
         let time = ManualTime()
         let meter = RateMeter(time: time)
         time.advance(seconds: 100)
-        meter.observe(submits(60))
+        meter.add(JobCounts(submits(60)))
         #expect(meter.rates(.submitted).oneMinute == 0)
         time.advance(seconds: 1)
         #expect(meter.rates(.submitted).oneMinute == 1)

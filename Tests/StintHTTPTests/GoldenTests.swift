@@ -6,7 +6,7 @@ import Testing
 
 @Suite("The contract as calls and answers")
 struct GoldenTests {
-    @Test(arguments: ["submitting", "refusals", "batches", "one-job", "dead-letters", "queues", "workers"])
+    @Test(arguments: ["submitting", "refusals", "batches", "one-job", "dead-letters", "queues", "workers", "place"])
     func theAnswersAreThoseOfTheFile(_ name: String) async throws {
         let scenario = try Scenario(name)
         let played = try await scenario.played()

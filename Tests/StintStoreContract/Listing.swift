@@ -27,6 +27,22 @@ extension StoreContract {
             }
             try expectEqual(try await harness.store.jobs(JobQuery()).jobs, wanted, "jobs")
         },
+        Case("a list of dead jobs tells what each died of last, without its stack") { harness in
+            let told = try await harness.deadLetter(
+                error: JobError(type: "Timeout", message: "no answer", stack: "at line 7")
+            )
+            let twice = try await harness.deadLetter(error: JobError(type: "First", message: "of two"))
+            try await harness.answer(.retry(twice))
+            let holding = try await harness.hold(twice, by: try await harness.register())
+            let last = JobError(type: "Second", message: "of two")
+            try await harness.end(holding, .failed(error: last, isRetryable: false, retryAfter: nil))
+            var query = JobQuery()
+            query.state = .dead
+            let dead = try await harness.store.jobs(query).jobs
+            try expectEqual(dead.map(\.id), [twice, told], "dead letters")
+            let wanted: [JobError?] = [last, JobError(type: "Timeout", message: "no answer")]
+            try expectEqual(dead.map(\.lastError), wanted, "errors")
+        },
         Case("pages follow one another without loss or double") { harness in
             let ids = try await harness.submit(count: 53)
             for limit in [1, 7, 52, 53, 54, 200] {

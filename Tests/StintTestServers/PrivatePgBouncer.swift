@@ -37,7 +37,7 @@ package final class PrivatePgBouncer: Sendable {
             if bouncer.hasEnded {
                 throw PrivateServerError("pgbouncer ended at once: is the package pgbouncer installed?")
             }
-            usleep(20_000)
+            usleep(20_000)  // as in PrivatePostgres
         }
         throw PrivateServerError("pgbouncer does not listen")
     }

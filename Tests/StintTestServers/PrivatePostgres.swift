@@ -54,7 +54,7 @@ package final class PrivatePostgres: Sendable {
         for _ in 0..<600 {
             if isReady() { return }
             if server.hasEnded { throw PrivateServerError("the private PostgreSQL ended at once: see its log") }
-            usleep(50_000)
+            usleep(50_000)  // between two looks at another process, which cannot call us; the loop bounds them
         }
         throw PrivateServerError("the private PostgreSQL does not answer")
     }

@@ -33,7 +33,7 @@ final class ServerProcess: Sendable {
             throw PrivateServerError("cannot start \(command[0]): \(String(cString: strerror(result)))")
         }
         pid = child
-        ChildRegistry.add(child)
+        Leftovers.add(child)
     }
 
     deinit {
@@ -53,7 +53,7 @@ final class ServerProcess: Sendable {
             var status: Int32 = 0
             waitpid(pid, &status, 0)
             isReaped = true
-            ChildRegistry.remove(pid)
+            Leftovers.remove(pid)
         }
     }
 
@@ -63,35 +63,54 @@ final class ServerProcess: Sendable {
             var status: Int32 = 0
             if !isReaped, waitpid(pid, &status, WNOHANG) == pid {
                 isReaped = true
-                ChildRegistry.remove(pid)
+                Leftovers.remove(pid)
             }
             return isReaped
         }
     }
 }
 
-/// The children that live, so that a test process that ends early leaves none behind.
-private enum ChildRegistry {
-    private static let living = Mutex<Set<pid_t>>([])
-    private static let isArmed = Mutex(false)
+/// What lives as long as the test process at most: a server that all tests share is never let go of.
+private enum Leftovers {
+    private struct State {
+        var isArmed = false
+        var children: Set<pid_t> = []
+        var directories: Set<String> = []
+    }
+
+    private static let state = Mutex(State())
 
     static func add(_ pid: pid_t) {
-        isArmed.withLock { isArmed in
-            if !isArmed { atexit { ChildRegistry.killAll() } }
-            isArmed = true
-        }
-        _ = living.withLock { $0.insert(pid) }
+        change { $0.children.insert(pid) }
     }
 
     static func remove(_ pid: pid_t) {
-        _ = living.withLock { $0.remove(pid) }
+        change { $0.children.remove(pid) }
     }
 
-    private static func killAll() {
-        for pid in living.withLock({ $0 }) {
+    static func add(directory path: String) {
+        change { $0.directories.insert(path) }
+    }
+
+    static func remove(directory path: String) {
+        change { $0.directories.remove(path) }
+    }
+
+    private static func change(_ change: (inout State) -> Void) {
+        state.withLock { state in
+            if !state.isArmed { atexit { Leftovers.clean() } }
+            state.isArmed = true
+            change(&state)
+        }
+    }
+
+    private static func clean() {
+        let left = state.withLock { $0 }
+        for pid in left.children {
             kill(pid, SIGKILL)
             waitpid(pid, nil, 0)
         }
+        for path in left.directories { TemporaryDirectory.remove(path) }
     }
 }
 
@@ -103,10 +122,16 @@ final class TemporaryDirectory: Sendable {
         var template = Array("/tmp/\(name)-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw PrivateServerError("cannot make a temporary directory") }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        Leftovers.add(directory: path)
     }
 
     deinit {
-        // The files of a private server lie flat.
+        Self.remove(path)
+        Leftovers.remove(directory: path)
+    }
+
+    /// The files of a private server lie flat.
+    static func remove(_ path: String) {
         if let directory = opendir(path) {
             while let entry = readdir(directory) {
                 let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in

@@ -155,7 +155,7 @@ struct StintWorkerTests {
         worker.handleRaw("work") { job, context in
             link.callOff(MachineDesk.lease(1))
             do {
-                try await Task.sleep(for: .seconds(60))
+                try await Task.sleep(for: .seconds(60))  // until it is cancelled
             } catch {
                 #expect(context.isCancelled)
                 throw error
@@ -204,7 +204,7 @@ struct StintWorkerTests {
         let isOver = AsyncStream<Void>.makeStream()
         worker.handleRaw("heeding") { _, _ in
             worker.drain()
-            try await Task.sleep(for: .seconds(60))
+            try await Task.sleep(for: .seconds(60))  // until it is cancelled
             return nil
         }
         worker.handleRaw("stubborn") { _, _ in

@@ -13,6 +13,9 @@ struct BenchCommand: AsyncParsableCommand {
         discussion: """
             Starts a server, and where needed a worker, of its own for every run, on a data directory of its own, and sends \
             no-op jobs with payloads of 100 bytes. Every acknowledged job is flushed. See docs/performance.md.
+
+            With --database-url a submitter and a coordinator are started on that database, which must hold no jobs of \
+            anybody else: what is measured stays in it.
             """
     )
 
@@ -28,6 +31,12 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Where the servers' data goes.", valueName: "path"))
     var directory = "/tmp"
 
+    @Option(help: ArgumentHelp("Measure the distributed mode on this database.", valueName: "url"))
+    var databaseURL: String?
+
+    @Option(help: ArgumentHelp("Its Redis; without one the database is all.", valueName: "url"))
+    var redisURL: String?
+
     @Option(help: ArgumentHelp("Only this scenario; can be repeated.", valueName: "name"))
     var scenario: [String] = []
 
@@ -40,6 +49,9 @@ struct BenchCommand: AsyncParsableCommand {
         guard runs >= 1, jobs >= 1000, slots >= 1 else {
             throw ValidationError("--runs and --slots must be at least 1, --jobs at least 1000")
         }
+        guard redisURL == nil || databaseURL != nil else {
+            throw ValidationError("--redis-url needs --database-url: Redis alone is no record")
+        }
         let known = Benchmark.Scenario.allCases.map(\.rawValue)
         for name in scenario where !known.contains(name) {
             throw ValidationError("unknown scenario '\(name)'; known are: \(known.joined(separator: ", "))")
@@ -51,7 +63,8 @@ struct BenchCommand: AsyncParsableCommand {
         settings.runs = runs
         settings.jobs = jobs
         settings.slots = slots
-        settings.directory = directory
+        settings.record =
+            databaseURL.map { .shared(databaseURL: $0, redisURL: redisURL) } ?? .embedded(directory: directory)
         if !scenario.isEmpty { settings.scenarios = scenario.compactMap(Benchmark.Scenario.init(rawValue:)) }
         let console = Console.current
         let outcomes: [Benchmark.Outcome]

@@ -14,15 +14,25 @@ struct DoctorCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The embedded record. (default: $STINT_DATA_DIR, ./stint-data)", valueName: "path"))
     var dataDir: String?
 
+    @Option(help: ArgumentHelp("The shared record. (default: $STINT_DATABASE_URL)", valueName: "url"))
+    var databaseURL: String?
+
+    @Option(help: ArgumentHelp("The shared queue. (default: $STINT_REDIS_URL)", valueName: "url"))
+    var redisURL: String?
+
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
         let console = Console.current
-        let directory = dataDir ?? console.setting("STINT_DATA_DIR") ?? "./stint-data"
         var checks = MachineChecks.run()
-        checks += DataDirectoryChecks.run(directory)
-        checks += RecordChecks.run()
+        if let database = databaseURL ?? console.setting("STINT_DATABASE_URL") {
+            let redis = redisURL ?? console.setting("STINT_REDIS_URL")
+            checks += await FleetChecks.run(databaseURL: database, redisURL: redis)
+        } else {
+            checks += DataDirectoryChecks.run(dataDir ?? console.setting("STINT_DATA_DIR") ?? "./stint-data")
+            checks += RecordChecks.run()
+        }
         checks += await ServerChecks.run(connection)
         try output.show(Self.report(checks))
         if checks.contains(where: { $0.warning != nil }) { throw ExitCode(ExitStatus.failed.rawValue) }

@@ -35,13 +35,13 @@ struct QueuesCommand: ParsableCommand {
     struct Pause: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Start no more jobs of a queue.",
-            discussion: "Running jobs go on, and jobs can still be submitted."
+            discussion: "Running jobs go on, and jobs can still be submitted. Others see who paused it."
         )
 
         @OptionGroup var target: QueueTarget
 
         func run() async throws {
-            try await target.show { try await $0.pause(queue: $1) }
+            try await target.show { try await $0.pause(queue: $1, by: Machine.person) }
         }
     }
 

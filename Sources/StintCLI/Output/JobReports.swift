@@ -52,7 +52,7 @@ extension JobView {
         case .scheduled: "due \(Span.relative(runAt, to: now))"
         case .running where cancelRequested: "cancel requested"
         case .running: progress.map(\.text) ?? startedAt.map { "started \(Span.relative($0, to: now))" } ?? ""
-        case .dead: cause?.name ?? ""
+        case .dead: [cause?.name, lastError?.text].compactMap(\.self).joined(separator: ": ")
         case .blocked, .available, .completed, .cancelled, .expired:
             finishedAt.map { "ended \(Span.relative($0, to: now))" } ?? ""
         }

@@ -91,7 +91,7 @@ extension JobError {
         }
     }
 
-    fileprivate init(viewFrom json: inout JSONCursor) throws(JSONProblem) {
+    init(viewFrom json: inout JSONCursor) throws(JSONProblem) {
         var error = JobError(type: "", message: "")
         try json.anyObject { (json, name) throws(JSONProblem) in
             switch name {

@@ -13,6 +13,7 @@ extension JobView: WireView {
             json.string(cause?.name)
             json.name("fingerprint")
             json.string(fingerprint)
+            if isDeadLetter { writeError(to: &json) }
             json.name("tags")
             json.strings(tags)
             json.name("metadata")
@@ -21,6 +22,17 @@ extension JobView: WireView {
                 json.name("attempts")
                 json.array(attempts) { json, attempt in attempt.write(to: &json) }
             }
+        }
+    }
+
+    private func writeError(to json: inout JSONWriter) {
+        json.name("error")
+        guard let error else { return json.null() }
+        json.object { json in
+            json.name("type")
+            json.string(error.type)
+            json.name("message")
+            json.string(error.message)
         }
     }
 
@@ -144,6 +156,9 @@ extension JobView {
         case "result": result = try json.optionalRaw()
         case "cause": cause = try json.cause()
         case "fingerprint": fingerprint = try json.optionalString()
+        case "error":
+            isDeadLetter = true
+            error = try json.takeNull() ? nil : JobError(viewFrom: &json)
         case "attempts": attempts = try json.views()
         default: return false
         }

@@ -66,6 +66,8 @@ public struct JobView: Hashable, Sendable, Identifiable {
     public var cause: DeadCause?
     /// The same for dead letters that died of the same thing.
     public var fingerprint: String?
+    /// In a list of dead letters: what it died of, without the stack; see ``lastError``.
+    public var error: JobError?
     /// What it was tagged with.
     public var tags: [String]
     /// The exact bytes of the metadata, a JSON object of strings; see ``metadata``.
@@ -74,6 +76,8 @@ public struct JobView: Hashable, Sendable, Identifiable {
     public var attempts: [AttemptView]
     /// Whether it comes from a list, which leaves out payload, result and attempts.
     public var isSummary: Bool
+    /// Whether it comes from a list of dead letters, which tells what each died of.
+    package var isDeadLetter = false
 }
 
 extension JobView {
@@ -82,10 +86,22 @@ extension JobView {
         JSONCursor.stringPairs(metadataBytes)
     }
 
-    /// The error of the newest attempt that ended with one.
+    /// The error of the newest attempt that ended with one, where that is known.
     public var lastError: JobError? {
-        attempts.last { $0.error != nil }?.error
+        error ?? attempts.last { $0.error != nil }?.error
     }
+
+    /// As a list of dead letters shows it.
+    package init(deadLetter job: Job) {
+        self.init(job, isSummary: true)
+        isDeadLetter = true
+        error = job.lastError.map { error in
+            JobError(type: error.type, message: error.message.truncated(bytesMax: Self.listedMessageBytesMax))
+        }
+    }
+
+    /// A page of the longest messages must stay a small answer.
+    private static let listedMessageBytesMax = 1000
 
     package init(_ job: Job, isSummary: Bool = false) {
         self.init(

@@ -78,6 +78,9 @@ struct ChildPipes {
 
 extension ChildLaunch {
     /// Starts the program as the leader of a process group of its own.
+    ///
+    /// To be called on an ``OwnThread`` that lives longer than the program: where the system can, it kills the program when
+    /// that thread ends.
     func spawn() throws(ChildLaunchError) -> (pid: pid_t, pipes: ChildPipes) {
         var open: [Int32] = []
         var isDone = false
@@ -107,62 +110,13 @@ extension ChildLaunch {
     }
 
     private func spawn(standard: [Int32]) throws(ChildLaunchError) -> pid_t {
-        #if canImport(Darwin)
-        var actions: posix_spawn_file_actions_t?
-        var attributes: posix_spawnattr_t?
-        #else
-        var actions = posix_spawn_file_actions_t()
-        var attributes = posix_spawnattr_t()
-        #endif
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        for (number, descriptor) in standard.enumerated() {
-            posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(number))
-        }
-        // Whatever another library has left open without the close-on-exec mark is no business of the child.
-        stint_close_from(&actions, 3)
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        posix_spawnattr_setpgroup(&attributes, 0)
-        Self.resetSignals(&attributes)
         let arguments = CStringArray(arguments)
         let environment = CStringArray(environment)
         var pid = pid_t()
-        let code = posix_spawn(&pid, program, &actions, &attributes, arguments.pointers, environment.pointers)
+        let code = stint_spawn(&pid, program, arguments.pointers, environment.pointers, standard)
         guard code == 0 else { throw ChildLaunchError("\(program) cannot be started", code: code) }
         return pid
     }
-
-    /// The child is to have no signal blocked or ignored, whatever this process does with them.
-    #if canImport(Darwin)
-    private static func resetSignals(_ attributes: inout posix_spawnattr_t?) {
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        for signal in defaultSignals { sigaddset(&signals, signal) }
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        posix_spawnattr_setflags(
-            &attributes,
-            Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
-        )
-    }
-    #else
-    private static func resetSignals(_ attributes: inout posix_spawnattr_t) {
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        for signal in defaultSignals { sigaddset(&signals, signal) }
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        posix_spawnattr_setflags(
-            &attributes,
-            Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
-        )
-    }
-    #endif
-
-    private static let defaultSignals = [
-        SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGALRM, SIGTERM, SIGCHLD, SIGUSR1, SIGUSR2,
-    ]
 }
 
 /// Strings as C takes an argument list: a list of pointers with a null at its end.

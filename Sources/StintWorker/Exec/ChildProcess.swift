@@ -14,7 +14,8 @@ import Darwin
 ///
 /// Two threads serve it. One only waits for the end, without taking the child's status away. The other starts it, moves its
 /// input and output, sends it signals and at last takes the status: since one thread does all of this, no signal can ever
-/// reach a process that has got the number of one that is gone.
+/// reach a process that has got the number of one that is gone. It lives until the child has ended, too: at the end of the
+/// thread that started it, which `kill -9` of this process is as well, Linux kills the child.
 final class ChildProcess: Sendable {
     private struct State {
         /// Wakes the thread that moves the data; nil when there is none.

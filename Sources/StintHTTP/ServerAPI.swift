@@ -34,7 +34,7 @@ func openAPIDocument() -> [UInt8] {
 }
 
 /// Health, the contract, the metrics.
-struct CommonAPI: Sendable {
+struct ServerAPI: Sendable {
     let coordinator: Coordinator
     let readiness: Readiness
 
@@ -62,15 +62,25 @@ struct CommonAPI: Sendable {
 
     var observing: [Route] {
         [
-            Route(.get, "/metrics") { request, _ in
-                _ = try request.query()
-                return .text("text/plain; version=0.0.4; charset=utf-8", try await metrics())
-            },
+            metricsRoute { try await processGauges() + queueGauges() + workerGauges() },
             Route(.get, "/") { request, _ in
                 _ = try request.query()
                 return .text("text/html; charset=utf-8", Self.index)
             },
         ]
+    }
+
+    /// What this process counted.
+    ///
+    /// The gauges of the record are the coordinators', so that a fleet does not tell them once more for each submitter.
+    var counting: [Route] { [metricsRoute { processGauges() }] }
+
+    private func metricsRoute(_ gauges: @escaping @Sendable () async throws -> [GaugeReading]) -> Route {
+        Route(.get, "/metrics") { request, _ in
+            _ = try request.query()
+            let text = coordinator.metrics.text(gauges: try await gauges())
+            return .text("text/plain; version=0.0.4; charset=utf-8", text)
+        }
     }
 
     private func ready() async throws -> Response {
@@ -93,29 +103,26 @@ struct CommonAPI: Sendable {
 
     // MARK: Metrics
 
-    private func metrics() async throws -> String {
-        var gauges = [
+    private func processGauges() -> [GaugeReading] {
+        [
             GaugeReading(
                 "stint_build_info",
                 help: "1, labelled with the version.",
                 labels: [("version", StintVersion.current)],
                 value: 1
             ),
-            GaugeReading("stint_queue_backend_up", help: "Whether the belt can be reached.", value: 1),
             GaugeReading(
-                "stint_belt_jobs",
-                help: "Jobs on the belt.",
-                value: Double(try await coordinator.beltDepth())
+                "stint_queue_backend_up",
+                help: "Whether the belt can be reached.",
+                value: coordinator.isQueueUp ? 1 : 0
             ),
         ]
-        gauges += try await queueGauges()
-        gauges += try await workerGauges()
-        return coordinator.metrics.text(gauges: gauges)
     }
 
     private func queueGauges() async throws -> [GaugeReading] {
         let now = try await coordinator.recordNow()
-        var gauges: [GaugeReading] = []
+        let depth = Double(try await coordinator.beltDepth())
+        var gauges = [GaugeReading("stint_belt_jobs", help: "Jobs on the belt.", value: depth)]
         for queue in try await coordinator.queues().prefix(500) {
             for state in JobState.allCases {
                 gauges.append(
