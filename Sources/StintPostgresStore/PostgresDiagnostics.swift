@@ -20,6 +20,7 @@ enum PostgresDiagnostics {
             ),
         ]
         lines += try durability(reader)
+        lines.append(try vacuuming(reader))
         lines += try tables(reader)
         lines.append(try oldestTransaction(reader))
         return lines
@@ -62,6 +63,17 @@ enum PostgresDiagnostics {
                     : nil
             )
         }
+    }
+
+    /// How often the server looks for tables to vacuum: a busy `jobs` leaves millions of dead rows behind in a minute.
+    private static func vacuuming(_ reader: PostgresReader) throws(PostgresError) -> RecordDiagnostic {
+        let isOn = try text(reader, "SELECT current_setting('autovacuum')") == "on"
+        let naptime = try text(reader, "SELECT current_setting('autovacuum_naptime')")
+        return RecordDiagnostic(
+            key: "autovacuum",
+            value: isOn ? "every \(naptime)" : "off",
+            warning: isOn ? nil : "dead rows are never removed: set autovacuum = on in postgresql.conf"
+        )
     }
 
     private static func oldestTransaction(_ reader: PostgresReader) throws(PostgresError) -> RecordDiagnostic {

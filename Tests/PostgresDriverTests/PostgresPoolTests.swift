@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import Dispatch
 import PostgresDriver
 import StintTestServers
 import Synchronization
@@ -78,6 +78,7 @@ struct PostgresPoolTests {
 
 /// Something that happens once.
 final class Signal: Sendable {
+    private let semaphore = DispatchSemaphore(value: 0)
     private let state = Mutex<(isRaised: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
 
     func raise() {
@@ -87,6 +88,7 @@ final class Signal: Sendable {
             return state.waiting
         }
         for continuation in waiting { continuation.resume() }
+        semaphore.signal()
     }
 
     func wait() async {
@@ -101,6 +103,7 @@ final class Signal: Sendable {
 
     /// For a thread that may block.
     func waitBlocking() {
-        while !state.withLock({ $0.isRaised }) { usleep(1000) }
+        semaphore.wait()
+        semaphore.signal()
     }
 }
