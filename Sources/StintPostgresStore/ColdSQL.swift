@@ -284,13 +284,18 @@ enum ColdSQL {
         INSERT INTO stint.queue_counts (queue, state, jobs) SELECT * FROM unnest($1::text[], $2::smallint[], $3::bigint[])
         """
 
-    /// Replaces rows of the ledger by their sums; those that sum up to nothing stay, so that the queue stays known.
+    /// Replaces rows of the ledger by their sums, when there are many more rows than sums.
     ///
-    /// In: nothing. Out: nothing. Locks up to 20,000 rows, skipping locked ones.
+    /// Sums of nothing stay, so that the queue stays known. In: nothing. Out: nothing. Locks up to 20,000 rows, skipping
+    /// locked ones.
     static let foldCounts = """
-        WITH gone AS (
+        WITH size AS MATERIALIZED (
+          SELECT sum(n) AS entries, count(*) AS sums
+          FROM (SELECT count(*) AS n FROM stint.queue_counts GROUP BY queue, state) c),
+        gone AS (
           DELETE FROM stint.queue_counts
-          WHERE ctid = ANY (ARRAY(SELECT ctid FROM stint.queue_counts LIMIT 20000 FOR UPDATE SKIP LOCKED))
+          WHERE (SELECT entries > 64 + 4 * sums FROM size)
+            AND ctid = ANY (ARRAY(SELECT ctid FROM stint.queue_counts LIMIT 20000 FOR UPDATE SKIP LOCKED))
           RETURNING queue, state, jobs)
         INSERT INTO stint.queue_counts (queue, state, jobs) SELECT queue, state, sum(jobs) FROM gone GROUP BY queue, state
         """
