@@ -33,9 +33,8 @@ extension BatchRun {
         let completions = wave.reports.filter(\.isCompletion)
         let others = wave.reports.filter { !$0.isCompletion }
         if !others.isEmpty { try endReported(others, sessions) }
-        if !completions.isEmpty {
-            complete(completions, sessions)
-        } else if others.isEmpty {
+        for piece in Pieces.split(completions, { $0.result?.count ?? 0 }) { complete(Array(piece), sessions) }
+        if completions.isEmpty, others.isEmpty {
             enqueue(PostgresStatement(ColdSQL.liveSessions) { $0.add(ids: sessions) }) { result in
                 self.markLive(result.rows.map { WorkerID($0.uuid(0)) })
             }
