@@ -58,6 +58,19 @@ struct PostgresPoolTests {
         await pool.close()
     }
 
+    @Test func keepsOneEncryptedConnection() async throws {
+        let server = try PrivatePostgres()
+        try server.enableTLS()
+        let pool = DriverServer.pool(try PostgresConfiguration(url: server.url() + "?sslmode=require"), connections: 1)
+        let encrypted = "SELECT pg_backend_pid()::text FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl"
+        let first = try await ask(pool, encrypted)
+        #expect(!first.isEmpty)
+        for _ in 0..<50 { #expect(try await ask(pool, encrypted) == first) }
+        let block = String(repeating: "x", count: 3_000_000)
+        #expect(try await ask(pool, "SELECT '\(block)'") == block)
+        await pool.close()
+    }
+
     @Test func rollsBackWhatABodyLeavesOpen() async throws {
         let pool = DriverServer.pool(try DriverServer.configuration(), connections: 1)
         try await pool.withConnection { connection throws(PostgresError) in
