@@ -238,10 +238,13 @@ enum ColdSQL {
         ORDER BY id FOR UPDATE
         """
 
-    /// Live sessions among these.
+    /// Live sessions among these, that stay live until the transaction ends.
     ///
-    /// In: ids. Out: id. Locks nothing.
-    static let liveSessions = "SELECT id FROM stint.worker_sessions WHERE id = ANY ($1::uuid[]) AND ended_at IS NULL"
+    /// In: ids. Out: id. Locks their rows in key share mode, in order of id.
+    static let liveSessions = """
+        SELECT id FROM stint.worker_sessions WHERE id = ANY ($1::uuid[]) AND coalesce(ended_at, 0) = 0
+        ORDER BY id FOR KEY SHARE
+        """
 
     /// Sessions whose lease has passed, earliest first.
     ///

@@ -215,7 +215,30 @@ struct ConcurrencyTests {
         }
     }
 
-    /// Three processes do everything at once to the same jobs: afterwards each job is in one place, and the ledger of counts agrees.
+    /// A sweep has locked the session and looks for its jobs; a report of one of them must wait for the session before
+    /// it locks the job, or the two would wait for each other.
+    @Test(arguments: [Ending.completed(result: nil), .released])
+    func aReportWaitsForItsSessionBeforeItLocksItsJob(_ ending: Ending) async throws {
+        try await SharedPostgres.withDatabase { database in
+            let bench = try await StoreBench(database)
+            let job = try await bench.submit()[0]
+            let session = try await bench.register()
+            let token = try #require(try await bench.lease([job], to: session).granted.first).token
+            let sweep = try await bench.hold(["SELECT id FROM stint.worker_sessions WHERE id = '\(session)' FOR UPDATE"]
+            )
+            let report = Task { try await bench.store.perform([StoreBench.report(token, ending, from: session)]) }
+            try await bench.waitForLockWaiters(1)
+            let lock = "SELECT id::text FROM stint.jobs WHERE id = '\(job)' FOR UPDATE NOWAIT"
+            #expect(try await bench.sql(lock) == job.description)
+            try await sweep.commit()
+            guard case .reported(let statuses) = try await report.value.answers[0] else { return }
+            #expect(statuses == [.accepted])
+            await bench.close()
+        }
+    }
+
+    /// Three processes do everything at once to the same jobs: afterwards each job is in one place, and the ledger of
+    /// counts agrees.
     @Test(arguments: [1, 2, 3] as [UInt64])
     func whateverHappensAtOnceTheCountsAgreeWithTheTables(_ seed: UInt64) async throws {
         try await SharedPostgres.withDatabase { database in
