@@ -9,7 +9,12 @@ import Testing
 @Suite("A pool of PostgreSQL connections")
 struct PostgresPoolTests {
     @Test func opensNoMoreThanItsLimit() async throws {
-        let pool = DriverServer.pool(try DriverServer.configuration(), connections: 3, waiters: 100)
+        let pool = DriverServer.pool(
+            try DriverServer.configuration(),
+            connections: 3,
+            waitMilliseconds: 60_000,
+            waiters: 100
+        )
         let processes = try await withThrowingTaskGroup(of: String.self) { group in
             for _ in 0..<30 {
                 group.addTask { try await ask(pool, "SELECT pg_backend_pid()::text FROM pg_sleep(0.01)") }
