@@ -107,55 +107,65 @@ extension PostgresConnection {
 
     /// One result per statement.
     private func receive(_ pipeline: inout Pipeline, _ wait: Int) throws(PostgresError) -> [PostgresResult] {
-        var results: [PostgresResult] = []
-        var failure: PostgresError?
-        var position = 0
-        for step in pipeline.steps {
-            // Each statement has the whole of its time.
-            let deadline = MonotonicClock.deadline(afterMilliseconds: wait)
-            while let result = try next(pipeline, at: position, until: deadline) {
-                switch PQresultStatus(result) {
-                case PGRES_TUPLES_OK, PGRES_COMMAND_OK:
-                    if case .prepare(let sql) = step {
-                        prepared[sql] = pipeline.preparing[sql]
-                        PQclear(result)
-                    } else {
-                        results.append(PostgresResult(result))
-                    }
-                case PGRES_PIPELINE_ABORTED:
-                    PQclear(result)
-                default:
-                    let error = refusal(result, pipeline, at: position)
-                    PQclear(result)
-                    failure = failure ?? error
-                }
-            }
-            if case .statement = step { position += 1 }
+        var received = Received()
+        do throws(PostgresError) {
+            for step in pipeline.steps { try receive(step, pipeline, wait, into: &received) }
+            try receiveSync(pipeline, at: received.position, wait)
+        } catch {
+            // What the server said of a statement before the connection ended tells more than the end.
+            isBroken = true
+            throw received.failure ?? error
         }
-        try receiveSync(pipeline, at: position, failure, wait)
-        if let failure { throw failure }
-        guard results.count == pipeline.statements.count else {
-            throw PostgresError(.unexpected, "\(results.count) results for \(pipeline.statements.count) statements")
+        if let failure = received.failure { throw failure }
+        guard received.results.count == pipeline.statements.count else {
+            let counts = "\(received.results.count) results for \(pipeline.statements.count) statements"
+            throw PostgresError(.unexpected, counts)
         }
-        return results
+        return received.results
     }
 
-    private func receiveSync(
+    private struct Received {
+        var results: [PostgresResult] = []
+        /// The first error.
+        var failure: PostgresError?
+        /// Which statement is answered next.
+        var position = 0
+    }
+
+    /// Reads all results of one step; each has the whole of its time.
+    private func receive(
+        _ step: Pipeline.Step,
         _ pipeline: Pipeline,
-        at position: Int,
-        _ failure: PostgresError?,
-        _ wait: Int
+        _ wait: Int,
+        into received: inout Received
     ) throws(PostgresError) {
         let deadline = MonotonicClock.deadline(afterMilliseconds: wait)
-        do throws(PostgresError) {
-            while let result = try next(pipeline, at: position, until: deadline) {
-                let isSync = PQresultStatus(result) == PGRES_PIPELINE_SYNC
+        while let result = try next(pipeline, at: received.position, until: deadline) {
+            switch PQresultStatus(result) {
+            case PGRES_TUPLES_OK, PGRES_COMMAND_OK:
+                if case .prepare(let sql) = step {
+                    prepared[sql] = pipeline.preparing[sql]
+                    PQclear(result)
+                } else {
+                    received.results.append(PostgresResult(result))
+                }
+            case PGRES_PIPELINE_ABORTED:
                 PQclear(result)
-                if isSync { break }
+            default:
+                let error = refusal(result, pipeline, at: received.position)
+                PQclear(result)
+                received.failure = received.failure ?? error
             }
-        } catch {
-            isBroken = true
-            throw failure ?? error
+        }
+        if case .statement = step { received.position += 1 }
+    }
+
+    private func receiveSync(_ pipeline: Pipeline, at position: Int, _ wait: Int) throws(PostgresError) {
+        let deadline = MonotonicClock.deadline(afterMilliseconds: wait)
+        while let result = try next(pipeline, at: position, until: deadline) {
+            let isSync = PQresultStatus(result) == PGRES_PIPELINE_SYNC
+            PQclear(result)
+            if isSync { break }
         }
         let status = PQtransactionStatus(handle)
         isInTransaction = status == PQTRANS_INTRANS || status == PQTRANS_INERROR

@@ -74,7 +74,8 @@ package final class PostgresConnection {
     /// The server process that serves this connection, as it says itself.
     package var serverProcess: Int32 { PQbackendPID(handle) }
 
-    /// Whether nothing has come in while it was idle: a server that goes away says farewell, or the connection just ends.
+    /// Whether nothing has come in while it was idle: a server that goes away says farewell, or the connection just
+    /// ends.
     ///
     /// Seldom it is only a notice or a changed setting; a new connection is the simple answer to all of these.
     package func isHealthy() -> Bool {

@@ -10,11 +10,15 @@ package struct PostgresError: Error, Hashable, Sendable {
 
         /// The server does not take connections, or the connection broke before anything could have taken effect.
         package static let unreachable = Kind(word: "unreachable")
-        /// The server refused a statement; ``PostgresError/sqlState`` says why. The transaction is rolled back.
+        /// The server refused a statement; ``PostgresError/sqlState`` says why.
+        ///
+        /// The transaction is rolled back.
         package static let refused = Kind(word: "refused")
         /// The connection broke after a commit was sent and before its answer came: it may have taken effect or not.
         package static let unknownOutcome = Kind(word: "unknown_outcome")
-        /// Nothing came back in time, or no connection became free in time. Nothing took effect.
+        /// Nothing came back in time, or no connection became free in time.
+        ///
+        /// Nothing took effect.
         package static let timedOut = Kind(word: "timed_out")
         /// The pool is closed.
         package static let closed = Kind(word: "closed")

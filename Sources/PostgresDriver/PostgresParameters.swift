@@ -110,7 +110,8 @@ package struct PostgresParameters: Sendable {
         lengths.append(Int32(bytes.count - start))
     }
 
-    /// One dimension: a header of dimensions, flags, element type, length and lower bound, then each element with its length.
+    /// One dimension: a header of dimensions, flags, element type, length and lower bound, then each element with its
+    /// length.
     private mutating func addArray<Value>(
         type: UInt32,
         element: UInt32,

@@ -33,9 +33,8 @@ extension BatchRun {
         let completions = wave.reports.filter(\.isCompletion)
         let others = wave.reports.filter { !$0.isCompletion }
         if !others.isEmpty { try endReported(others, sessions) }
-        if !completions.isEmpty {
-            complete(completions, sessions)
-        } else if others.isEmpty {
+        for piece in Pieces.split(completions, { $0.result?.count ?? 0 }) { complete(Array(piece), sessions) }
+        if completions.isEmpty, others.isEmpty {
             enqueue(PostgresStatement(ColdSQL.liveSessions) { $0.add(ids: sessions) }) { result in
                 self.markLive(result.rows.map { WorkerID($0.uuid(0)) })
             }
@@ -181,7 +180,7 @@ extension BatchRun {
 
 /// What a job's row tells of its attempts, wherever it is.
 struct RememberedJob {
-    /// In: ids. Out: what `init` reads. Locks nothing.
+    /// In: ids; out: what `init` reads; locks nothing.
     static let sources = ["jobs", "dead_letters", "job_history"].map { table in
         "SELECT id, state, attempt, nonce, worker, earlier FROM stint.\(table) WHERE id = ANY ($1::uuid[])"
     }

@@ -15,13 +15,13 @@ extension BatchRun {
         let outcome = ClaimOutcome()
         if !claims.isEmpty { claim(wave.submissions, claims, outcome) }
         let jobs = wave.submissions.flatMap { entry in entry.submission.jobs.map { (entry, $0) } }
-        if !jobs.isEmpty {
-            let isKeyed = !claims.isEmpty
+        let isKeyed = !claims.isEmpty
+        for piece in Pieces.split(jobs, { $0.1.payload.count + $0.1.options.metadata.count }) {
             let statement = clocked(isKeyed ? Self.insertKeyed : Self.insert) { parameters in
-                Self.add(jobs.map(\.1), to: &parameters)
+                Self.add(piece.map(\.1), to: &parameters)
                 guard isKeyed else { return }
-                parameters.add(jobs.map { $0.0.submission.idempotency?.key })
-                parameters.add(jobs.map { claims[$0.0.index] })
+                parameters.add(piece.map { $0.0.submission.idempotency?.key })
+                parameters.add(piece.map { claims[$0.0.index] })
             }
             enqueue(statement)
         }

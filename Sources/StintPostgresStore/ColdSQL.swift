@@ -140,12 +140,16 @@ enum ColdSQL {
     /// The columns of an ``EndedJob``.
     private static let endedColumns = "t.id, t.state, t.queue, t.name, t.attempt, t.priority, t.created_at, t.run_at"
 
-    /// A dead letter. In: id. Out: ended jobs. Locks the row.
+    /// A dead letter.
+    ///
+    /// In: id. Out: ended jobs. Locks the row.
     static let deadByID = """
         SELECT \(endedColumns), t.cause FROM stint.dead_letters t WHERE t.id = ANY ($1::uuid[]) ORDER BY t.id FOR UPDATE
         """
 
-    /// A job of history. In: id. Out: ended jobs. Locks the row.
+    /// A job of history.
+    ///
+    /// In: id. Out: ended jobs. Locks the row.
     static let historyByID = """
         SELECT \(endedColumns), NULL::smallint FROM stint.job_history t WHERE t.id = ANY ($1::uuid[]) ORDER BY t.id FOR UPDATE
         """
@@ -183,7 +187,9 @@ enum ColdSQL {
         """
     }
 
-    /// Deletes ended jobs. In: ids. Out: ids. Locks as ``redrive(from:)``.
+    /// Deletes ended jobs.
+    ///
+    /// In: ids. Out: ids. Locks as ``redrive(from:)``.
     static func delete(from table: String) -> String {
         "DELETE FROM stint.\(table) WHERE id = ANY ($1::uuid[]) RETURNING id"
     }
@@ -206,7 +212,9 @@ enum ColdSQL {
         DELETE FROM stint.worker_details d USING gone WHERE d.id = ANY (ARRAY[gone.id])
         """
 
-    /// Forgets idempotency keys. In: now. Out: nothing. Locks their rows.
+    /// Forgets idempotency keys.
+    ///
+    /// In: now. Out: nothing. Locks their rows.
     static let pruneKeys = "DELETE FROM stint.idempotency_keys WHERE expires_at <= $1::bigint"
 
     // MARK: Sessions and queues
@@ -222,14 +230,21 @@ enum ColdSQL {
         VALUES ($1::uuid, $2::bigint, $5, $6, $7::bigint, $8, $9::text[], $10::text[], $11::bigint, $12::bytea)
         """
 
-    /// Live sessions among these. In: ids. Out: id, whether draining. Locks their rows, in order of id.
+    /// Live sessions among these.
+    ///
+    /// In: ids. Out: id, whether draining. Locks their rows, in order of id.
     static let lockSessions = """
         SELECT id, is_draining FROM stint.worker_sessions WHERE id = ANY ($1::uuid[]) AND ended_at IS NULL
         ORDER BY id FOR UPDATE
         """
 
-    /// Live sessions among these. In: ids. Out: id. Locks nothing.
-    static let liveSessions = "SELECT id FROM stint.worker_sessions WHERE id = ANY ($1::uuid[]) AND ended_at IS NULL"
+    /// Live sessions among these, that stay live until the transaction ends.
+    ///
+    /// In: ids. Out: id. Locks their rows in key share mode, in order of id.
+    static let liveSessions = """
+        SELECT id FROM stint.worker_sessions WHERE id = ANY ($1::uuid[]) AND coalesce(ended_at, 0) = 0
+        ORDER BY id FOR KEY SHARE
+        """
 
     /// Sessions whose lease has passed, earliest first.
     ///
@@ -239,36 +254,51 @@ enum ColdSQL {
         ORDER BY expires_at, id LIMIT $2::bigint FOR UPDATE SKIP LOCKED
         """
 
-    /// Ends sessions. In: ids, now. Out: nothing. Locks their rows, which the transaction has locked before.
+    /// Ends sessions.
+    ///
+    /// In: ids, now. Out: nothing. Locks their rows, which the transaction has locked before.
     static let endSessions = "UPDATE stint.worker_sessions SET ended_at = $2::bigint WHERE id = ANY ($1::uuid[])"
 
-    /// Tells a session to drain. In: id. Out: nothing. Locks its row.
+    /// Tells a session to drain.
+    ///
+    /// In: id. Out: nothing. Locks its row.
     static let drain = "UPDATE stint.worker_sessions SET is_draining = true WHERE id = $1::uuid"
 
-    /// Pauses a queue. In: queue, by whom, now. Out: whether it was not paused before. Locks its row.
+    /// Pauses a queue.
+    ///
+    /// In: queue, by whom, now. Out: whether it was not paused before. Locks its row.
     static let pause = """
         INSERT INTO stint.paused_queues (queue, paused_by, paused_at) VALUES ($1, $2, $3::bigint)
         ON CONFLICT (queue) DO UPDATE SET paused_by = EXCLUDED.paused_by
         RETURNING xmax = 0
         """
 
-    /// Resumes a queue. In: queue. Out: a row if it was paused. Locks its row.
+    /// Resumes a queue.
+    ///
+    /// In: queue. Out: a row if it was paused. Locks its row.
     static let resume = "DELETE FROM stint.paused_queues WHERE queue = $1 RETURNING queue"
 
     // MARK: Counts
 
-    /// Adds to the ledger of counts. In: per row queue, state, number. Out: nothing. Locks nothing that exists.
+    /// Adds to the ledger of counts.
+    ///
+    /// In: per row queue, state, number. Out: nothing. Locks nothing that exists.
     static let count = """
         INSERT INTO stint.queue_counts (queue, state, jobs) SELECT * FROM unnest($1::text[], $2::smallint[], $3::bigint[])
         """
 
-    /// Replaces rows of the ledger by their sums; those that sum up to nothing stay, so that the queue stays known.
+    /// Replaces rows of the ledger by their sums, when there are many more rows than sums.
     ///
-    /// In: nothing. Out: nothing. Locks up to 20,000 rows, skipping locked ones.
+    /// Sums of nothing stay, so that the queue stays known. In: nothing. Out: nothing. Locks up to 20,000 rows, skipping
+    /// locked ones.
     static let foldCounts = """
-        WITH gone AS (
+        WITH size AS MATERIALIZED (
+          SELECT sum(n) AS entries, count(*) AS sums
+          FROM (SELECT count(*) AS n FROM stint.queue_counts GROUP BY queue, state) c),
+        gone AS (
           DELETE FROM stint.queue_counts
-          WHERE ctid = ANY (ARRAY(SELECT ctid FROM stint.queue_counts LIMIT 20000 FOR UPDATE SKIP LOCKED))
+          WHERE (SELECT entries > 64 + 4 * sums FROM size)
+            AND ctid = ANY (ARRAY(SELECT ctid FROM stint.queue_counts LIMIT 20000 FOR UPDATE SKIP LOCKED))
           RETURNING queue, state, jobs)
         INSERT INTO stint.queue_counts (queue, state, jobs) SELECT queue, state, sum(jobs) FROM gone GROUP BY queue, state
         """

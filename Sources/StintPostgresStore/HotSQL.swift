@@ -25,16 +25,23 @@ enum HotSQL {
     /// Completes running jobs whose fence holds: each leaves `jobs` for `job_history`.
     ///
     /// In: per report job id, attempt, nonce, session, result; then the sessions that report. Out: one row per completed job; one row
-    /// per reporting session that is live, with nothing but its id in the last column. Locks the completed jobs' rows, in order of id.
+    /// per reporting session that is live, with nothing but its id in the last column. Locks the sessions' rows in key share mode, then
+    /// the completed jobs' rows, each in order of id.
     ///
-    /// A running job's session is live, always: whoever ends a session ends its leases in the same transaction.
+    /// A running job's session is live, always: whoever ends a session ends its leases in the same transaction. The sessions are
+    /// locked first, against key share only, because whoever ends them locks them first too: with the jobs first, a report that comes
+    /// just when its session is swept would deadlock with the sweep. So the sweep passes by, and the report counts.
     static let complete = """
         WITH clock AS MATERIALIZED \(clock),
+        live AS MATERIALIZED (
+          SELECT s.id FROM stint.worker_sessions s WHERE s.id = ANY ($8::uuid[]) AND coalesce(s.ended_at, 0) = 0
+          ORDER BY s.id FOR KEY SHARE),
+        seen AS MATERIALIZED (SELECT count(*) AS sessions FROM live),
         done AS (
           DELETE FROM stint.jobs j
-          USING unnest($3::uuid[], $4::integer[], $5::bigint[], $6::uuid[], $7::bytea[])
+          USING seen CROSS JOIN unnest($3::uuid[], $4::integer[], $5::bigint[], $6::uuid[], $7::bytea[])
             AS r (id, attempt, nonce, session, result)
-          WHERE j.id = ANY (ARRAY[r.id]) AND j.state + 0 = 3 AND j.attempt = r.attempt AND j.nonce = r.nonce
+          WHERE seen.sessions > 0 AND j.id = ANY (ARRAY[r.id]) AND j.state + 0 = 3 AND j.attempt = r.attempt AND j.nonce = r.nonce
             AND j.worker = r.session
           RETURNING j.*, r.result),
         kept AS (
@@ -48,8 +55,7 @@ enum HotSQL {
           SELECT queue, 3, -jobs FROM counts UNION ALL SELECT queue, 4, jobs FROM counts)
         SELECT id, queue, name, attempt, priority, created_at, run_at, started_at, NULL::uuid FROM done
         UNION ALL
-        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.id FROM stint.worker_sessions s
-        WHERE s.id = ANY ($8::uuid[]) AND coalesce(s.ended_at, 0) = 0
+        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, id FROM live
         """
 
     /// Renews live sessions, and seats them at a coordinator where one is given.

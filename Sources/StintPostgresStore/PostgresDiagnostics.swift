@@ -20,6 +20,7 @@ enum PostgresDiagnostics {
             ),
         ]
         lines += try durability(reader)
+        lines.append(try vacuuming(reader))
         lines += try tables(reader)
         lines.append(try oldestTransaction(reader))
         return lines
@@ -42,7 +43,7 @@ enum PostgresDiagnostics {
         return lines
     }
 
-    /// In: nothing. Out: per table its name, bytes with indexes, live and dead rows. Locks nothing.
+    /// In: nothing; out: per table its name, bytes with indexes, live and dead rows; locks nothing.
     private static let sizes = """
         SELECT c.relname::text, sum(pg_total_relation_size(s.relid))::bigint, sum(s.n_live_tup)::bigint,
           sum(s.n_dead_tup)::bigint
@@ -62,6 +63,17 @@ enum PostgresDiagnostics {
                     : nil
             )
         }
+    }
+
+    /// How often the server looks for tables to vacuum: a busy `jobs` leaves millions of dead rows behind in a minute.
+    private static func vacuuming(_ reader: PostgresReader) throws(PostgresError) -> RecordDiagnostic {
+        let isOn = try text(reader, "SELECT current_setting('autovacuum')") == "on"
+        let naptime = try text(reader, "SELECT current_setting('autovacuum_naptime')")
+        return RecordDiagnostic(
+            key: "autovacuum",
+            value: isOn ? "every \(naptime)" : "off",
+            warning: isOn ? nil : "dead rows are never removed: set autovacuum = on in postgresql.conf"
+        )
     }
 
     private static func oldestTransaction(_ reader: PostgresReader) throws(PostgresError) -> RecordDiagnostic {

@@ -10,7 +10,8 @@ package import StintStorage
 /// A batch is one transaction; of hot commands only, it is one round trip. Nothing is held between batches: no session lock, no
 /// prepared transaction, no cursor; so it works behind a pooler in transaction mode.
 package final class PostgresJobStore: JobStore {
-    /// The planner of our sessions: every statement here is written for nested loops over index scans, in the order of its arrays.
+    /// The planner of our sessions: every statement here is written for nested loops over index scans, in the order of
+    /// its arrays.
     ///
     /// With statistics of an empty table it might choose otherwise and keep that plan while the table grows.
     package static let plannerSettings = [

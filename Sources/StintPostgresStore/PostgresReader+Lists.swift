@@ -4,7 +4,9 @@ import PostgresDriver
 import StintModel
 import StintStorage
 
-/// Pages of jobs. Nothing here reads more rows than it says.
+/// Pages of jobs.
+///
+/// Nothing here reads more rows than it says.
 extension PostgresReader {
     /// A filtered page looks at no more jobs than this.
     static let windowMax = 5000

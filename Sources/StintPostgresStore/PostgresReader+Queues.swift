@@ -8,14 +8,14 @@ import StintStorage
 extension PostgresReader {
     // MARK: The belt
 
-    /// In: queue, name, order key and id of the place before, limit. Out: order key, id. Locks nothing.
+    /// In: queue, name, order key and id of the place before, limit; out: order key, id; locks nothing.
     static let readyAfter = """
         SELECT order_key, id FROM stint.jobs
         WHERE state = 2 AND queue = $1 AND name = $2 AND (order_key, id) > ($3::bigint, $4::uuid)
         ORDER BY order_key, id LIMIT $5::bigint
         """
 
-    /// In: queue, name, place, limit. Out: a number. Locks nothing.
+    /// In: queue, name, place, limit; out: a number; locks nothing.
     static let readyBefore = """
         SELECT count(*) FROM (
           SELECT FROM stint.jobs
@@ -35,7 +35,7 @@ extension PostgresReader {
         SELECT queue, name, run_at FROM lanes
         """
 
-    /// In: nothing. Out: run_at. Locks nothing.
+    /// In: nothing; out: run_at; locks nothing.
     static let firstDue = "SELECT run_at FROM stint.jobs WHERE state = 1 ORDER BY run_at, id LIMIT 1"
 
     func readyJobs(lane: Lane, after: ServingOrder?, limit: Int) throws(PostgresError) -> [ReadyJob] {
@@ -68,10 +68,10 @@ extension PostgresReader {
 
     // MARK: Queues
 
-    /// In: nothing. Out: queue, state, jobs. Locks nothing.
+    /// In: nothing; out: queue, state, jobs; locks nothing.
     private static let counts = "SELECT queue, state, sum(jobs)::bigint FROM stint.queue_counts GROUP BY queue, state"
 
-    /// In: nothing. Out: queue, by whom. Locks nothing.
+    /// In: nothing; out: queue, by whom; locks nothing.
     private static let paused = "SELECT queue, paused_by FROM stint.paused_queues"
 
     func queues() throws(PostgresError) -> [QueueStatus] {
@@ -99,19 +99,19 @@ extension PostgresReader {
         """
     private static let running = "(SELECT count(*) FROM stint.jobs j WHERE j.state = 3 AND j.worker = s.id)"
 
-    /// In: id. Out: a session. Locks nothing.
+    /// In: id; out: a session; locks nothing.
     private static let oneSession = """
         SELECT \(sessionColumns), \(running) FROM stint.worker_sessions s JOIN stint.worker_details d ON d.id = s.id
         WHERE s.id = $1::uuid
         """
 
-    /// In: nothing. Out: sessions. Locks nothing.
+    /// In: nothing; out: sessions; locks nothing.
     private static let liveSessions = """
         SELECT \(sessionColumns), \(running) FROM stint.worker_sessions s JOIN stint.worker_details d ON d.id = s.id
         WHERE s.ended_at IS NULL
         """
 
-    /// In: nothing. Out: sessions. Locks nothing.
+    /// In: nothing; out: sessions; locks nothing.
     private static let endedSessions = """
         SELECT \(sessionColumns), 0::bigint FROM stint.worker_sessions s JOIN stint.worker_details d ON d.id = s.id
         WHERE s.ended_at IS NOT NULL ORDER BY s.ended_at DESC, s.id DESC LIMIT 200
@@ -147,7 +147,7 @@ extension PostgresReader {
         return session
     }
 
-    /// In: session. Out: job id, attempt, nonce. Locks nothing.
+    /// In: session; out: job id, attempt, nonce; locks nothing.
     private static let leases =
         "SELECT id, attempt, nonce FROM stint.jobs WHERE state = 3 AND worker = $1::uuid ORDER BY id"
 

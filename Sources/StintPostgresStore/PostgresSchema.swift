@@ -46,7 +46,8 @@ enum PostgresSchema {
         tags text[] COLLATE "C", metadata bytea, progress_message bytea, earlier bytea, payload bytea NOT NULL
         """
 
-    /// Every row is written three times in its short life: room for that in its page, and a vacuum that never falls far behind.
+    /// Every row is written three times in its short life: room for that in its page, and a vacuum that never falls far
+    /// behind.
     private static let busyTable = """
         autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0,
         autovacuum_analyze_threshold = 2000, autovacuum_analyze_scale_factor = 0.1

@@ -17,7 +17,8 @@ extension StorageError {
             }
     }
 
-    /// By class of SQLSTATE: data and constraints are the command's fault, everything else is the server's state and may pass.
+    /// By class of SQLSTATE: data and constraints are the command's fault, everything else is the server's state and
+    /// may pass.
     private static func refused(_ sqlState: String, _ words: String) -> StorageError {
         switch sqlState.prefix(2) {
         case "22", "23": .rejected(words)

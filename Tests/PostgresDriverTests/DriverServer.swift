@@ -43,7 +43,7 @@ func postgresError(_ body: () throws -> Void) throws -> PostgresError {
     throw NoError()
 }
 
-func postgresError(_ body: () async throws -> Void) async throws -> PostgresError {
+func awaitedError(_ body: () async throws -> Void) async throws -> PostgresError {
     do {
         try await body()
     } catch let error as PostgresError {

@@ -69,7 +69,7 @@ struct PostgresOutageTests {
         let clock = ContinuousClock()
         let begin = clock.now
         for _ in 0..<5 {
-            let error = try await postgresError { _ = try await ask(pool, "SELECT 'here'") }
+            let error = try await awaitedError { _ = try await ask(pool, "SELECT 'here'") }
             #expect(error.kind == .unreachable)
         }
         #expect(clock.now - begin < .seconds(3))

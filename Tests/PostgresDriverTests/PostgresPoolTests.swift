@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import Dispatch
 import PostgresDriver
 import StintTestServers
 import Synchronization
@@ -9,7 +9,12 @@ import Testing
 @Suite("A pool of PostgreSQL connections")
 struct PostgresPoolTests {
     @Test func opensNoMoreThanItsLimit() async throws {
-        let pool = DriverServer.pool(try DriverServer.configuration(), connections: 3, waitMilliseconds: 60_000, waiters: 100)
+        let pool = DriverServer.pool(
+            try DriverServer.configuration(),
+            connections: 3,
+            waitMilliseconds: 60_000,
+            waiters: 100
+        )
         let processes = try await withThrowingTaskGroup(of: String.self) { group in
             for _ in 0..<30 {
                 group.addTask { try await ask(pool, "SELECT pg_backend_pid()::text FROM pg_sleep(0.01)") }
@@ -31,7 +36,7 @@ struct PostgresPoolTests {
             }
         }
         await isHeld.wait()
-        let error = try await postgresError { _ = try await ask(pool, "SELECT 1::text") }
+        let error = try await awaitedError { _ = try await ask(pool, "SELECT 1::text") }
         #expect(error.kind == .timedOut)
         #expect(error.message.contains("too many"))
         mayGo.raise()
@@ -51,10 +56,23 @@ struct PostgresPoolTests {
             }
         }
         await isHeld.wait()
-        let error = try await postgresError { _ = try await ask(pool, "SELECT 1::text") }
+        let error = try await awaitedError { _ = try await ask(pool, "SELECT 1::text") }
         #expect(error.kind == .timedOut)
         mayGo.raise()
         try await holder.value
+        await pool.close()
+    }
+
+    @Test func keepsOneEncryptedConnection() async throws {
+        let server = try PrivatePostgres()
+        try server.enableTLS()
+        let pool = DriverServer.pool(try PostgresConfiguration(url: server.url() + "?sslmode=require"), connections: 1)
+        let encrypted = "SELECT pg_backend_pid()::text FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl"
+        let first = try await ask(pool, encrypted)
+        #expect(!first.isEmpty)
+        for _ in 0..<50 { #expect(try await ask(pool, encrypted) == first) }
+        let block = String(repeating: "x", count: 3_000_000)
+        #expect(try await ask(pool, "SELECT '\(block)'") == block)
         await pool.close()
     }
 
@@ -72,12 +90,13 @@ struct PostgresPoolTests {
         #expect(try await ask(pool, "SELECT 'open'") == "open")
         await pool.close()
         await pool.close()
-        #expect(try await postgresError { _ = try await ask(pool, "SELECT 'open'") }.kind == .closed)
+        #expect(try await awaitedError { _ = try await ask(pool, "SELECT 'open'") }.kind == .closed)
     }
 }
 
 /// Something that happens once.
 final class Signal: Sendable {
+    private let semaphore = DispatchSemaphore(value: 0)
     private let state = Mutex<(isRaised: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
 
     func raise() {
@@ -87,6 +106,7 @@ final class Signal: Sendable {
             return state.waiting
         }
         for continuation in waiting { continuation.resume() }
+        semaphore.signal()
     }
 
     func wait() async {
@@ -101,7 +121,7 @@ final class Signal: Sendable {
 
     /// For a thread that may block.
     func waitBlocking() {
-        // Asks again and again: there is nothing to wait on from this thread.
-        while !state.withLock({ $0.isRaised }) { usleep(1000) }
+        semaphore.wait()
+        semaphore.signal()
     }
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import PostgresDriver
 import StintModel
 import StintPostgresStore
@@ -148,8 +147,7 @@ struct ConcurrencyTests {
                         "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()",
                         isKept: false
                     )
-                    // Asks again and again: there is nothing to wait on from this thread.
-                    while try connection.run(waiting).first?.int(0) == 0 { usleep(2000) }
+                    while try connection.run(waiting).first?.int(0) == 0 {}
                     _ = try connection.run([lock(jobs[0])], within: 30_000)
                     _ = try connection.run([.commit])
                 }
@@ -215,5 +213,107 @@ struct ConcurrencyTests {
             #expect(try await bench.store.job(job)?.state == .completed)
             await bench.close()
         }
+    }
+
+    /// A sweep has locked the session and looks for its jobs; a report of one of them must wait for the session before
+    /// it locks the job, or the two would wait for each other.
+    @Test(arguments: [Ending.completed(result: nil), .released])
+    func aReportWaitsForItsSessionBeforeItLocksItsJob(_ ending: Ending) async throws {
+        try await SharedPostgres.withDatabase { database in
+            let bench = try await StoreBench(database)
+            let job = try await bench.submit()[0]
+            let session = try await bench.register()
+            let token = try #require(try await bench.lease([job], to: session).granted.first).token
+            let sweep = try await bench.hold(["SELECT id FROM stint.worker_sessions WHERE id = '\(session)' FOR UPDATE"]
+            )
+            let report = Task { try await bench.store.perform([StoreBench.report(token, ending, from: session)]) }
+            try await bench.waitForLockWaiters(1)
+            let lock = "SELECT id::text FROM stint.jobs WHERE id = '\(job)' FOR UPDATE NOWAIT"
+            #expect(try await bench.sql(lock) == job.description)
+            try await sweep.commit()
+            guard case .reported(let statuses) = try await report.value.answers[0] else { return }
+            #expect(statuses == [.accepted])
+            await bench.close()
+        }
+    }
+
+    /// Three processes do everything at once to the same jobs: afterwards each job is in one place, and the ledger of
+    /// counts agrees.
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func whateverHappensAtOnceTheCountsAgreeWithTheTables(_ seed: UInt64) async throws {
+        try await SharedPostgres.withDatabase { database in
+            let bench = try await StoreBench(database)
+            let stores = [
+                bench.store, try await StoreBench.open(try SharedPostgres.configuration(database)),
+                try await StoreBench.open(try SharedPostgres.configuration(database, isPooled: true)),
+            ]
+            let jobs = try await bench.submit(60)
+            var sessions: [WorkerID] = []
+            for _ in 0..<6 { sessions.append(try await bench.register()) }
+            let known = sessions
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for (number, store) in stores.enumerated() {
+                    group.addTask {
+                        var chance = Chance(seed: seed &* 1000 &+ UInt64(number))
+                        for _ in 0..<60 { try await Self.turn(store, jobs, known, &chance) }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let actual = """
+                SELECT coalesce(string_agg(state || '=' || n, ',' ORDER BY state), '') FROM (
+                  SELECT state, count(*) AS n FROM (
+                    SELECT state FROM stint.jobs UNION ALL SELECT state FROM stint.dead_letters
+                    UNION ALL SELECT state FROM stint.job_history) j GROUP BY state) c
+                """
+            let told = try await bench.store.queues().first?.counts ?? [:]
+            let words = told.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue)=\($0.value)" }
+            #expect(try await bench.sql(actual) == words.joined(separator: ","))
+            #expect(told.values.reduce(0, +) <= 60)
+            for store in stores.dropFirst() { await store.close() }
+            await bench.close()
+        }
+    }
+
+    /// One process's batch: it leases, ends what it got, and lets people and time act on any job.
+    private static func turn(
+        _ store: PostgresJobStore,
+        _ jobs: [JobID],
+        _ sessions: [WorkerID],
+        _ chance: inout Chance
+    ) async throws {
+        let session = sessions[chance.below(sessions.count)]
+        let some = (0..<5).map { _ in jobs[chance.below(jobs.count)] }
+        let receipt = try await store.perform([StoreBench.leaseCommand(some, to: session)]).answers[0].leaseReceipt
+        let failure = JobError(type: "E", message: "m")
+        let endings: [Ending] = [
+            .completed(result: nil), .failed(error: failure, isRetryable: true, retryAfter: Milliseconds(0)),
+            .failed(error: failure, isRetryable: false, retryAfter: nil), .released, .snoozed(Milliseconds(0)), .lost,
+        ]
+        var commands = receipt.granted.map { job in
+            StoreBench.report(job.token, endings[chance.below(endings.count - 1)], from: session)
+        }
+        let job = jobs[chance.below(jobs.count)]
+        let others: [RecordCommand] = [
+            .cancel(job), .retry(job), .promoteDue(limit: 20), .redrive(DeadLetterFilter(), limit: 3, perSecond: nil),
+            .delete(job), .sweepSessions(limit: 5, random: 1), .timeOutAttempts(limit: 5, random: 1),
+            .renew(RenewRequest(session: session, lease: Milliseconds(30_000))),
+        ]
+        commands.append(others[chance.below(others.count)])
+        _ = try await store.perform(commands)
+    }
+}
+
+/// The same chances for the same seed.
+struct Chance {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func below(_ bound: Int) -> Int {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int((state >> 33) % UInt64(bound))
     }
 }

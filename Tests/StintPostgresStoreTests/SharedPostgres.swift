@@ -14,11 +14,19 @@ enum SharedPostgres {
     /// More at once only make each other slower.
     private static let databases = DatabaseShelf(limit: 4)
 
+    /// With patience: other tests share the machine.
+    ///
+    /// Tests of time-outs set their own.
     static func configuration(_ database: String, isPooled: Bool = false) throws -> PostgresConfiguration {
         let server = try server.get()
-        guard isPooled else { return try PostgresConfiguration(url: server.url(database: database)) }
-        let port = try bouncer.get().port
-        return try PostgresConfiguration(url: server.url(database: database, port: port) + "?pgbouncer=true")
+        let port = isPooled ? try bouncer.get().port : server.port
+        let url = server.url(database: database, port: port)
+        var configuration = try PostgresConfiguration(url: isPooled ? url + "?pgbouncer=true" : url)
+        configuration.connectTimeoutMilliseconds = 30_000
+        configuration.statementTimeoutMilliseconds = 30_000
+        configuration.lockTimeoutMilliseconds = 20_000
+        configuration.idleInTransactionMilliseconds = 20_000
+        return configuration
     }
 
     /// Lends a migrated database without a row.

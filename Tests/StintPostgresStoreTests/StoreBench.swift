@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import Dispatch
 import Logging
 import PostgresDriver
 import StintCore
@@ -154,6 +154,7 @@ struct HeldTransaction {
 
 /// Closed once, open for ever after.
 final class Latch: Sendable {
+    private let semaphore = DispatchSemaphore(value: 0)
     private let state = Mutex<(isOpen: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
 
     func open() {
@@ -163,6 +164,7 @@ final class Latch: Sendable {
             return state.waiting
         }
         for continuation in waiting { continuation.resume() }
+        semaphore.signal()
     }
 
     func wait() async {
@@ -177,8 +179,8 @@ final class Latch: Sendable {
 
     /// For a thread that may block.
     func waitBlocking() {
-        // Asks again and again: there is nothing to wait on from this thread.
-        while !state.withLock({ $0.isOpen }) { usleep(1000) }
+        semaphore.wait()
+        semaphore.signal()
     }
 }
 

@@ -81,6 +81,30 @@ struct StoreFactsTests {
 
     // MARK: Bytes
 
+    @Test func batchesAreSplitByBytesInOrder() {
+        #expect(Pieces.split([Int](), bytesMax: 10) { $0 }.isEmpty)
+        let pieces = Pieces.split([4, 6, 1, 99, 3, 7, 1], bytesMax: 10) { $0 }
+        #expect(pieces.map(Array.init) == [[4, 6], [1], [99], [3, 7], [1]])
+    }
+
+    @Test func aBatchOfManyMegabytesGoesThroughWhole() async throws {
+        try await SharedPostgres.withDatabase { database in
+            let bench = try await StoreBench(database)
+            let block = [UInt8](repeating: UInt8(ascii: "7"), count: 250_000)
+            let jobs = try await bench.submit(80) { $0.payload = block }
+            let session = try await bench.register()
+            let granted = try await bench.lease(jobs, to: session).granted
+            #expect(granted.map(\.token.jobID) == jobs)
+            #expect(granted.allSatisfy { $0.payload == block })
+            let reports = granted.map { StoreBench.report($0.token, .completed(result: block), from: session) }
+            let batch = try await bench.store.perform(reports)
+            #expect(batch.changes.map(\.id) == jobs)
+            #expect(try await bench.store.job(jobs[79])?.result == block)
+            #expect(try await bench.store.queues().first?.counts == [.completed: 80])
+            await bench.close()
+        }
+    }
+
     @Test func wordsOfWorkersMayHoldEveryCharacter() async throws {
         try await SharedPostgres.withDatabase { database in
             let bench = try await StoreBench(database)
@@ -194,9 +218,13 @@ struct StoreFactsTests {
     @Test func theSweepFoldsTheLedgerOfCounts() async throws {
         try await SharedPostgres.withDatabase { database in
             let bench = try await StoreBench(database)
+            let sweep = RecordCommand.sweepSessions(limit: 1, random: 0)
             for _ in 0..<20 { _ = try await bench.submit() }
+            _ = try await bench.store.perform([sweep])
+            #expect(try await bench.sql("SELECT count(*)::text FROM stint.queue_counts") == "20", "not worth it yet")
+            for _ in 0..<60 { _ = try await bench.submit() }
             let before = try await bench.store.queues()
-            _ = try await bench.store.perform([.sweepSessions(limit: 1, random: 0)])
+            _ = try await bench.store.perform([sweep])
             #expect(try await bench.sql("SELECT count(*)::text FROM stint.queue_counts") == "1")
             #expect(try await bench.store.queues() == before)
             await bench.close()

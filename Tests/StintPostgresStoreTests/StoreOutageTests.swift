@@ -59,7 +59,8 @@ struct StoreOutageTests {
         }
     }
 
-    /// As a power cut of the database server's memory: what was answered is there afterwards, without a restart of ours.
+    /// As a power cut of the database server's memory: what was answered is there afterwards, without a restart of
+    /// ours.
     @Test func whatWasAnsweredSurvivesACrashOfTheServer() async throws {
         let server = try PrivatePostgres()
         let configuration = try PostgresConfiguration(url: server.url())

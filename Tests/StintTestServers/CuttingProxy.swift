@@ -3,7 +3,8 @@
 import Glibc
 import Synchronization
 
-/// A TCP proxy that can lose an answer: the request goes through, takes effect, and the connection breaks before the caller hears of it.
+/// A TCP proxy that can lose an answer: the request goes through, takes effect, and the connection breaks before the
+/// caller hears of it.
 package final class CuttingProxy: Sendable {
     package let port: Int
     private let target: Int

@@ -89,6 +89,21 @@ package final class PrivatePostgres: Sendable {
         return (try? PostgresFiles.run(command, log: directory + "/ready.log")) != nil  // not yet
     }
 
+    /// Makes it take TLS connections too, with a certificate of its own making; it must be started again.
+    package func enableTLS() throws {
+        let data = directory + "/data"
+        try PostgresFiles.run(
+            PostgresFiles.asPostgres([
+                "openssl", "req", "-new", "-x509", "-days", "2", "-nodes", "-text", "-out", data + "/server.crt",
+                "-keyout", data + "/server.key", "-subj", "/CN=localhost",
+            ]),
+            log: directory + "/openssl.log"
+        )
+        try execute("ALTER SYSTEM SET ssl = on")
+        stop()
+        try start()
+    }
+
     // MARK: Use
 
     /// Where it is, over TCP.
