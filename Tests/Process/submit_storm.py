@@ -46,6 +46,10 @@ class Ledger:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     acknowledged: dict[str, Submission] = field(default_factory=dict)
+    # When each of those jobs was acknowledged, by the monotonic clock.
+    acknowledged_at: dict[str, float] = field(default_factory=dict)
+    # When each completed job was first accepted, by the same clock.
+    accepted_at: dict[str, float] = field(default_factory=dict)
     # Keyed submissions whose outcome was unknown at least once, with the ids they were answered in the end.
     repeated: dict[Submission, list[str]] = field(default_factory=dict)
     # Submissions without a key whose outcome stays unknown: each may have stored one job.
@@ -55,8 +59,13 @@ class Ledger:
     def acknowledge(self, submission: Submission, ids: list[str], was_unknown: bool) -> None:
         with self.lock:
             self.acknowledged.update((job_id, submission) for job_id in ids)
+            self.acknowledged_at.update((job_id, time.monotonic()) for job_id in ids)
             if was_unknown:
                 self.repeated[submission] = ids
+
+    def accept(self, job_id: str) -> None:
+        with self.lock:
+            self.accepted_at.setdefault(job_id, time.monotonic())
 
     def give_up(self) -> None:
         with self.lock:
@@ -69,6 +78,13 @@ class Ledger:
     def count(self) -> int:
         with self.lock:
             return len(self.acknowledged)
+
+    def waiting(self, *, since: float) -> list[str]:
+        """Jobs acknowledged before that instant whose completion has not been accepted."""
+        with self.lock:
+            return [
+                job_id for job_id, at in self.acknowledged_at.items() if at < since and job_id not in self.accepted_at
+            ]
 
 
 class StormThread(threading.Thread):
@@ -96,10 +112,13 @@ class StormThread(threading.Thread):
 
 
 class Submitter(StormThread):
-    """Takes the kinds of request in turn. Keyed ones are repeated until they are answered."""
+    """Takes the kinds of request in turn. Keyed ones are repeated until they are answered. `fields` are of every job."""
 
-    def __init__(self, server: "Server", ledger: Ledger, number: int, names: list[str]) -> None:
+    def __init__(
+        self, server: "Server", ledger: Ledger, number: int, names: list[str], fields: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(ledger)
+        self._fields = fields or {}
         self._server = server
         self._number = number
         self._serial = itertools.count()
@@ -126,6 +145,7 @@ class Submitter(StormThread):
         except UNKNOWN_OUTCOME:
             return None
         if answer.status == 503:
+            assert int(answer.headers["Retry-After"]) > 0
             return None
         answer.expect(200, 201)
         return answer
@@ -133,7 +153,7 @@ class Submitter(StormThread):
     def _next(self) -> Submission:
         serial = next(self._serial)
         tag = f"storm-{self._number}-{serial}"
-        job = {"name": next(self._names), "payload": {"serial": serial}, "tags": [tag]}
+        job = {"name": next(self._names), "payload": {"serial": serial}, "tags": [tag], **self._fields}
         match serial % 5:
             case 0:
                 return Submission("/v1/jobs", job, tag, 1, is_keyed=False)
@@ -153,22 +173,40 @@ class StormWorker(StormThread):
         super().__init__(ledger)
         self._worker = FakeWorker(server, name=name, job_names=job_names, concurrency=50)
         self._results: list[Report] = []
+        self._is_lost = False
         self.accepted: dict[str, set[str]] = defaultdict(set)
 
     def step(self) -> None:
+        worker = self._worker
         try:
-            answer = self._worker.send_poll(results=self._results, wait_seconds=0.5)
-            if answer.status == 410:
-                self._results = []
-                self._worker.register()
-                return
+            if self._is_lost:
+                answer = worker.send_registration()
+            else:
+                answer = worker.send_poll(results=self._results, wait_seconds=0.5)
         except UNKNOWN_OUTCOME:
-            time.sleep(PAUSE_AFTER_FAILURE)
+            self.turn_away()
             return
         if answer.status == 503:
-            return
+            assert int(answer.headers["Retry-After"]) > 0
+            self.turn_away()
+        elif answer.status == 410:
+            self._results = []
+            self._is_lost = True
+        elif self._is_lost:
+            worker.begin_session(answer)
+            self._is_lost = False
+        else:
+            self._note(answer)
+
+    def _note(self, answer: Answer) -> None:
+        """After a poll."""
         job_of = {report["lease"]: report["job_id"] for report in self._results}
         for entry in self._worker.apply(answer)["results"]:
             if entry["status"] == "accepted":
                 self.accepted[job_of[entry["lease"]]].add(entry["lease"])
+                self.ledger.accept(job_of[entry["lease"]])
         self._results = [completed(grant) for grant in self._worker.held.values()]
+
+    def turn_away(self) -> None:
+        """After a call without an answer, before the same is tried again."""
+        time.sleep(PAUSE_AFTER_FAILURE)
