@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures. Tests of one file share a server where no test needs one of its own; each has a queue of its own.
 
-The promises of the API are kept whatever the record is: the files in `ON_EVERY_RECORD` run twice, embedded and against a
-submitter and a coordinator on PostgreSQL and Redis. `--record` runs one of the two only.
+The promises of the API are kept whatever the record is: the files in `ON_EVERY_RECORD` run twice, embedded and against
+a submitter and a coordinator on PostgreSQL and Redis. `--record` runs one of the two only.
 """
 
 import itertools

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Submitters, coordinators and workers as processes of their own, on one PostgreSQL and, unless told otherwise, one Redis."""
+"""Submitters, coordinators and workers as processes of their own, on one PostgreSQL and, mostly, one Redis."""
 
 import itertools
 import signal
@@ -86,8 +86,9 @@ class Process:
 class Node(Process):
     """One `stint submitter` or `stint coordinator`, on a port that it keeps over restarts."""
 
-    def __init__(self, launcher: Launcher, role: str, settings: Settings) -> None:
+    def __init__(self, launcher: Launcher, role: str, settings: Settings, *, arguments: Sequence[str] = ()) -> None:
         super().__init__()
+        self._arguments = list(arguments)
         self.role = role
         self.settings = settings
         self._launcher = launcher
@@ -100,7 +101,8 @@ class Node(Process):
 
     def begin_start(self) -> None:
         listener = LISTENERS[self.role]
-        self.process = self._launcher.spawn([self.role, f"--{listener}-port", str(self._port)], self.settings)
+        command = [self.role, f"--{listener}-port", str(self._port), *self._arguments]
+        self.process = self._launcher.spawn(command, self.settings)
 
     def finish_start(self) -> None:
         line = f"listening {LISTENERS[self.role]}={self.url}"

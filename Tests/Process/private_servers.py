@@ -194,6 +194,11 @@ class PrivatePostgres(PrivateServer):
             cursor = connection.execute(statement, parameters or None)
             return cursor.fetchall() if cursor.description else []
 
+    def run_script(self, script: str, *, database: str) -> None:
+        """Runs what one would give to psql."""
+        with self._connect(database) as connection:
+            connection.execute(script)
+
     def create_database(self) -> str:
         """The name of a new, empty database."""
         name = f"stint_{next(self._numbers)}"
@@ -313,7 +318,7 @@ class PrivateRedis(PrivateServer):
         self.start()
 
     def fill_with_nonsense(self, randomness: random.Random) -> None:
-        """Spoils every key: strange members first in order, or another type altogether; says nonsense on every channel."""
+        """Spoils every key, with strange members or another type altogether; says nonsense on every channel."""
         for key in list(self.client.scan_iter(count=1000)):
             if randomness.random() < 0.3:
                 self.client.delete(key)

@@ -112,7 +112,10 @@ class StormThread(threading.Thread):
 
 
 class Submitter(StormThread):
-    """Takes the kinds of request in turn. Keyed ones are repeated until they are answered. `fields` are of every job."""
+    """Takes the kinds of request in turn. Keyed ones are repeated until they are answered.
+
+    `fields` are of every job but those of the short form, which has none.
+    """
 
     def __init__(
         self, server: "Server", ledger: Ledger, number: int, names: list[str], fields: dict[str, Any] | None = None
