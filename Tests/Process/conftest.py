@@ -19,6 +19,7 @@ from stint_process import Launcher, Server
 EMBEDDED = "embedded"
 FLEET = "fleet"
 ON_EVERY_RECORD = {
+    "test_durability",
     "test_fairness",
     "test_grants",
     "test_idempotency",
@@ -40,7 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "record" in metafunc.fixturenames and metafunc.module.__name__ in ON_EVERY_RECORD:
-        metafunc.parametrize("record", [EMBEDDED, FLEET], indirect=True, scope="module")
+        only_here = metafunc.definition.get_closest_marker("embedded")
+        records = [EMBEDDED] if only_here else [EMBEDDED, FLEET]
+        metafunc.parametrize("record", records, indirect=True, scope="module")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,9 +3,10 @@
 
 import itertools
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
-from api_client import HOST, ApiClient
+from api_client import HOST, ApiClient, outcomes
 from private_servers import PrivatePgBouncer, PrivatePostgres, PrivateRedis
 from stint_process import (
     DRAIN_SECONDS,
@@ -17,7 +18,6 @@ from stint_process import (
     StintProcess,
     unused_port,
 )
-from waiting import eventually
 
 # All that can be short is: lease L, heartbeat, sweep S, fallback poll P, reconciliation R.
 LEASE = 3.0
@@ -280,9 +280,20 @@ class Fleet:
         """The processes that ended without having been told to."""
         return [node.running.title for node in self.nodes if node.process is not None and not node.is_alive]
 
-    def await_settled(self, *, within: float) -> None:
-        """No job is left unfinished."""
-        eventually(lambda: self.unfinished_jobs() == 0, within=within, what="no job is left unfinished")
+    def completed_once(self, ids: Collection[str]) -> list[dict[str, Any]]:
+        """Sees to it that each of the jobs was completed, and once; those that took more than one attempt."""
+        listed = {job["id"]: job for job in self.api().items("/v1/jobs?limit=200")}
+        missing = [job_id for job_id in ids if job_id not in listed]
+        assert not missing, f"{len(missing)} of {len(ids)} acknowledged jobs are lost: {missing[:5]}"
+        several = []
+        for job_id in ids:
+            job = listed[job_id]
+            if job["attempt"] > 1:
+                job = self.api().job(job_id)
+                assert outcomes(job).count("completed") == 1 and outcomes(job)[-1] == "completed", job
+                several.append(job)
+            assert job["state"] == "completed", job
+        return several
 
     def unfinished_jobs(self) -> int:
         counts = self.api().get("/v1/stats").expect(200)["counts"]
@@ -339,6 +350,15 @@ class SplitServer:
 
     def restart(self) -> None:
         self._fleet.stop()
+        for node in self._fleet.nodes:
+            node.start()
+
+    def kill9(self) -> None:
+        for node in self._fleet.nodes:
+            node.kill9()
+
+    def restart_after_kill9(self) -> None:
+        self.kill9()
         for node in self._fleet.nodes:
             node.start()
 

@@ -114,14 +114,21 @@ class StormThread(threading.Thread):
 class Submitter(StormThread):
     """Takes the kinds of request in turn. Keyed ones are repeated until they are answered.
 
-    `fields` are of every job but those of the short form, which has none.
+    `fields` are of every job but those of the short form, which has none; `pause` is the time between two requests.
     """
 
     def __init__(
-        self, server: "Server", ledger: Ledger, number: int, names: list[str], fields: dict[str, Any] | None = None
+        self,
+        server: "Server",
+        ledger: Ledger,
+        number: int,
+        names: list[str],
+        fields: dict[str, Any] | None = None,
+        pause: float = 0,
     ) -> None:
         super().__init__(ledger)
         self._fields = fields or {}
+        self._pause = pause
         self._server = server
         self._number = number
         self._serial = itertools.count()
@@ -139,6 +146,7 @@ class Submitter(StormThread):
                 return
             assert time.monotonic() < deadline, f"{submission.tag} was never answered"
         self.ledger.acknowledge(submission, submission.ids(answer), was_unknown)
+        self.stopping.wait(self._pause)
 
     def _sent(self, submission: Submission) -> Answer | None:
         """None when the outcome is unknown."""
