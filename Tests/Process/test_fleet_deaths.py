@@ -230,3 +230,31 @@ def test_a_delayed_job_runs_in_time_when_the_coordinator_that_knew_of_it_is_dead
     fleet.coordinators[0].kill9()
     assert FakeWorker(fleet.seat(1)).take_one(within=5)["id"] == job["id"]
     assert 1.5 <= watch.seconds <= 2 + 1.5
+
+
+def test_a_rolling_restart_under_load_costs_no_attempt(launcher: Launcher, postgres: PrivatePostgres) -> None:
+    fleet = Fleet(launcher, postgres, coordinators=2, submitters=2, settings=FAST)
+    fleet.worker("swift", ["--exec", f"{BY_SWIFT}=sleep {BY_SWIFT_FOR}"])
+    ledger = Ledger()
+    workers = [RovingWorker(fleet, ledger, number, [BY_HAND]) for number in range(2)]
+    submitters = [Submitter(RovingSeat(fleet, number), ledger, number, NAMES, pause=PAUSE) for number in range(2)]
+    threads: list[StormThread] = [*workers, *submitters]
+    for thread in threads:
+        thread.start()
+    try:
+        for node in fleet.nodes:
+            wanted = ledger.count() + 100
+            eventually(lambda: ledger.errors or ledger.count() >= wanted, within=30, what="work goes on")
+            node.stop()
+            node.start()
+        for submitter in submitters:
+            submitter.finish()
+        eventually(lambda: ledger.errors or fleet.unfinished_jobs() == 0, within=60, what="no job is left unfinished")
+    finally:
+        for thread in threads:
+            thread.stopping.set()
+    for worker in workers:
+        worker.finish()
+    assert not ledger.errors, ledger.errors
+    for job in fleet.completed_once(ledger.acknowledged):
+        assert (job["losses"], job["failures"]) == (0, 0), job
