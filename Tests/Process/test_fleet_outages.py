@@ -13,6 +13,7 @@ from submit_storm import Ledger, StormThread, StormWorker, Submitter
 from waiting import Stopwatch, eventually
 
 OUTAGES = 8
+AWAY_AT_MOST = 1.5
 BACK_WITHIN = 5.0
 PAUSE = 0.02
 # Storms come with a lease that is long beside the outages: none of them may cost an attempt.
@@ -34,6 +35,8 @@ def strike(fleet: Fleet, ledger: Ledger) -> None:
         wanted = ledger.count() + randomness.randint(20, 100)
         eventually(lambda: ledger.errors or ledger.count() >= wanted, within=30, what="the storm goes on")
         fleet.postgres.stop_immediately()
+        away, away_for = Stopwatch(), randomness.uniform(0, AWAY_AT_MOST)
+        eventually(lambda: away.seconds > away_for, within=AWAY_AT_MOST + 1, what="the outage has lasted")
         fleet.postgres.start()
         back = time.monotonic()
         eventually(
