@@ -266,7 +266,7 @@ class Fleet:
     def stop(self) -> None:
         """Everything that runs must end with exit code 0 within its drain time."""
         running = [node for node in self.nodes if node.process is not None]
-        dead = [node.running.title for node in running if not node.is_alive]
+        dead = [f"{node.running.title}: {node.running.exit_code}" for node in running if not node.is_alive]
         assert not dead, f"died by itself: {dead}"
         for node in running:
             node.begin_stop()

@@ -3,15 +3,17 @@
 
 import random
 import subprocess
+import time
 
 import pytest
 
 from fleet import MIGRATED_WITHIN, Node
 from private_servers import PrivatePostgres
 from stint_process import Launcher, Settings
-from waiting import Stopwatch
+from waiting import Stopwatch, eventually
 
-KILLS = 12
+DATABASES = 6
+KILLS = 2
 SEED = 20_260_305
 # Makes the database look as if a later version had migrated it. Inputs, outputs: none. Locks no row that was there.
 MAKE_NEWER = "INSERT INTO stint.schema_version (version) SELECT max(version) + 1 FROM stint.schema_version"
@@ -63,8 +65,8 @@ def works(launcher: Launcher, settings: Settings) -> None:
     for node in nodes:
         node.start()
     submitter, coordinator = nodes
-    job = submitter.client.submit()
-    registration = {"name": "w", "queues": ["default"], "job_names": ["*"], "concurrency": 1}
+    job = submitter.client.submit(queue="works")
+    registration = {"name": "w", "queues": ["works"], "job_names": ["*"], "concurrency": 1}
     worker = coordinator.client.post("/v1/workers", registration).expect(201)["worker_id"]
     poll = coordinator.client.post(f"/v1/workers/{worker}/poll", {"free_slots": 1, "wait_seconds": 5}).expect(200)
     assert [grant["id"] for grant in poll["jobs"]] == [job["id"]]
@@ -98,23 +100,26 @@ def test_a_database_is_migrated_once_and_again_without_effect(
 def test_a_migration_that_is_killed_again_and_again_is_finished_by_the_next(
     launcher: Launcher, postgres: PrivatePostgres, database: str, settings: Settings
 ) -> None:
-    complete = postgres.create_database()
-    watch = Stopwatch()
-    migrated(launcher, {"STINT_DATABASE_URL": postgres.url(complete)})
-    whole = watch.seconds
+    migrated(launcher, settings)
+    whole = schema(postgres, database)
     randomness = random.Random(SEED)
     killed = 0
-    for _ in range(KILLS):
-        process = launcher.spawn(["migrate", "up"], settings)
-        try:
-            process.exited(within=randomness.uniform(0, whole))
-        except AssertionError:
+    for _ in range(DATABASES):
+        name = postgres.create_database()
+        interrupted = {"STINT_DATABASE_URL": postgres.url(name)}
+        uninterrupted = {"STINT_DATABASE_URL": postgres.url(postgres.create_database())}
+        watch = Stopwatch()
+        migrated(launcher, uninterrupted)
+        longest = watch.seconds
+        for _ in range(KILLS):
+            process = launcher.spawn(["migrate", "up"], interrupted)
+            time.sleep(randomness.uniform(longest / 10, longest))  # the moment is to be a random one
+            killed += process.exit_code is None
             process.kill9()
-            killed += 1
-    assert killed >= KILLS / 3, "hardly a kill came in time: the test is too weak"
-    migrated(launcher, settings)
-    assert schema(postgres, database) == schema(postgres, complete)
-    works(launcher, settings)
+        migrated(launcher, interrupted)
+        assert schema(postgres, name) == whole
+        works(launcher, interrupted)
+    assert killed >= DATABASES, "hardly a kill came in time: the test is too weak"
 
 
 def test_migrations_that_run_at_once_all_succeed(
@@ -192,11 +197,25 @@ def test_a_database_that_cannot_be_reached_is_named_without_its_password(
     launcher: Launcher, settings: Settings
 ) -> None:
     url = settings["STINT_DATABASE_URL"].replace("/stint_", "/missing_")
-    for command in (["migrate", "up"], ["migrate", "status"], ["submitter", "--api-port", "0"]):
+    for command in (["migrate", "up"], ["migrate", "status"]):
         ended = launcher.run(command, {"STINT_DATABASE_URL": url}, within=30)
         assert ended.returncode > 0
         assert ended.stderr.strip()
         assert "process-tests" not in ended.stdout + ended.stderr
+
+
+def test_a_server_waits_for_its_database(launcher: Launcher, own_postgres: PrivatePostgres) -> None:
+    settings = {"STINT_DATABASE_URL": own_postgres.url(own_postgres.create_database())}
+    migrated(launcher, settings)
+    own_postgres.stop_immediately()
+    server = Node(launcher, "submitter", settings)
+    server.begin_start()
+    eventually(lambda: server.running.stderr.text, within=10, what="it says that it cannot reach the database")
+    assert server.is_alive
+    own_postgres.start()
+    server.finish_start()
+    assert server.client.submit()["state"] == "available"
+    server.stop()
 
 
 def test_migrating_needs_a_database(launcher: Launcher) -> None:
