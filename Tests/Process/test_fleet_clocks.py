@@ -2,6 +2,7 @@
 """Only the record's clock decides: a process whose clock is a day off writes wrong times into its log, and no more."""
 
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,36 +16,36 @@ from private_servers import PrivatePostgres
 from stint_process import Launcher, Settings
 from waiting import Stopwatch, eventually, instant
 
-DAY = 86_400.0
-LIBRARY = "libfaketimeMT.so.1"
+DAY = 86_400
+SOURCE = Path(__file__).with_name("wrong_clock.c")
 LOG_TIME = re.compile(r"^(\d{4}-\d\d-\d\dT[0-9:.]+Z) ", re.MULTILINE)
-OFFSETS = {"coordinator-0": "+1d", "coordinator-1": "-1d", "submitter-0": "+1d", "submitter-1": "-1d"}
+OFFSETS = {"coordinator-0": DAY, "coordinator-1": -DAY, "submitter-0": DAY, "submitter-1": -DAY}
 # A day's error must not make anything look old enough to be deleted, or a key look forgotten.
 KEEPING: Settings = {"STINT_RETENTION_SECONDS": "3600", "STINT_IDEMPOTENCY_SECONDS": "3600"}
 NEARLY = 5.0
 
 
-def with_clock(offset: str) -> Settings:
-    """What makes a process see another time of day; its monotonic clock stays right."""
-    found = list(Path("/usr/lib").glob(f"*/faketime/{LIBRARY}"))
-    assert found, f"there is no {LIBRARY} on this machine: scripts/install-dependencies.sh test installs it"
-    return {
-        "LD_PRELOAD": str(found[0]),
-        "FAKETIME": offset,
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-        "STINT_LOG_LEVEL": "debug",
-    }
+@pytest.fixture(scope="module")
+def wrong_clock(module_launcher: Launcher) -> Path:
+    """The library that makes a clock wrong."""
+    compiler = shutil.which("cc") or shutil.which("clang")
+    assert compiler, "there is no C compiler on this machine, not even that of the Swift toolchain"
+    library = module_launcher.directory("clock") / "wrong_clock.so"
+    command = [compiler, "-shared", "-fPIC", "-o", str(library), str(SOURCE)]
+    ended = module_launcher.run_program(command, {}, within=60)
+    assert ended.returncode == 0, ended.stderr
+    return library
 
 
 @pytest.fixture(scope="module")
-def fleet(module_launcher: Launcher, postgres: PrivatePostgres) -> Fleet:
+def fleet(module_launcher: Launcher, postgres: PrivatePostgres, wrong_clock: Path) -> Fleet:
+    wrong = {"LD_PRELOAD": str(wrong_clock), "STINT_LOG_LEVEL": "debug"}
     return Fleet(
         module_launcher,
         postgres,
         submitters=2,
         settings={**FAST, **KEEPING},
-        settings_of={name: with_clock(offset) for name, offset in OFFSETS.items()},
+        settings_of={name: {**wrong, "WRONG_CLOCK_SECONDS": str(offset)} for name, offset in OFFSETS.items()},
     )
 
 
@@ -61,10 +62,9 @@ def nodes(fleet: Fleet) -> Iterator[tuple[str, Node]]:
 
 
 def test_the_clocks_are_off_indeed(fleet: Fleet) -> None:
-    """Otherwise the tests of this file prove nothing: libfaketime must reach the binary's clock."""
+    """Otherwise the tests of this file prove nothing: the library must reach the binary's clock."""
     for name, node in nodes(fleet):
-        days = DAY if OFFSETS[name].startswith("+") else -DAY
-        assert log_offset(node) == pytest.approx(days, abs=600), f"libfaketime does not bite on {name}"
+        assert log_offset(node) == pytest.approx(OFFSETS[name], abs=600), f"the clock of {name} is right"
 
 
 @pytest.mark.parametrize("coordinator", [0, 1])
