@@ -3,6 +3,7 @@
 
 import random
 import time
+from typing import Any
 
 from api_client import UNKNOWN_OUTCOME, ApiClient, outcomes
 from fake_worker import FakeWorker, completed
@@ -85,6 +86,19 @@ def refused(api: ApiClient) -> bool:
     return int(answer.headers["Retry-After"]) > 0
 
 
+def completed_after_outage(fleet: Fleet, job_id: str, within: float = BACK_WITHIN) -> dict[str, Any]:
+    """The job once it is completed; until the record is back answers may be 503."""
+
+    def done() -> dict[str, Any] | None:
+        answer = fleet.api().get(f"/v1/jobs/{job_id}")
+        if answer.status == 503:
+            return None
+        job = answer.expect(200)
+        return job if job["state"] == "completed" else None
+
+    return eventually(done, within=within, what=f"job {job_id} is completed after the outage")
+
+
 def test_while_postgres_is_away_every_process_says_so_and_lives(
     launcher: Launcher, own_postgres: PrivatePostgres
 ) -> None:
@@ -144,7 +158,7 @@ def test_a_report_made_during_an_outage_counts_though_its_worker_is_dead_when_it
     outage = Stopwatch()
     eventually(lambda: outage.seconds > LEASE + SWEEP, within=LEASE + SWEEP + 1, what="the lease is over")
     own_postgres.start()
-    done = fleet.api().job_in_state(job["id"], "completed", within=BACK_WITHIN)
+    done = completed_after_outage(fleet, job["id"])
     assert (outcomes(done), done["result"], done["losses"]) == (["completed"], "while it was away", 0)
 
 
@@ -159,7 +173,7 @@ def test_a_report_made_during_an_outage_counts_though_its_coordinator_is_dead_wh
     worker.send_poll(results=[completed(grant, "in a poll")], wait_seconds=0).problem(503)
     fleet.coordinators[0].kill9()
     own_postgres.start()
-    done = fleet.api().job_in_state(job["id"], "completed", within=BACK_WITHIN)
+    done = completed_after_outage(fleet, job["id"])
     assert (outcomes(done), done["result"]) == (["completed"], "in a poll")
 
 
@@ -176,7 +190,7 @@ def test_a_real_worker_that_is_killed_after_an_outage_has_not_worked_in_vain(
     eventually(kept, within=10, what="the report of the worker is kept in Redis")
     worker.kill9()
     own_postgres.start()
-    done = fleet.api().job_in_state(job["id"], "completed", within=BACK_WITHIN)
+    done = completed_after_outage(fleet, job["id"])
     assert outcomes(done) == ["completed"]
 
 
@@ -193,7 +207,7 @@ def test_an_outage_shorter_than_half_a_lease_causes_no_rerun(launcher: Launcher,
     own_postgres.stop_immediately()
     eventually(lambda: outage.seconds > lease / 2 - 1.5, within=lease, what="most of half a lease is over")
     own_postgres.start()
-    eventually(lambda: fleet.api().get("/readyz").status == 200, within=BACK_WITHIN, what="the record is back")
+    completed_after_outage(fleet, ids[0], within=20)
     for job_id in ids:
         job = fleet.api().job_in_state(job_id, "completed", within=20)
         assert (outcomes(job), job["losses"]) == (["completed"], 0)
