@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from api_client import UNKNOWN_OUTCOME, Answer
-from fake_worker import FakeWorker, Report, completed
+from fake_worker import FakeWorker, Grant, Report, completed
 
 if TYPE_CHECKING:
     from stint_process import Server
@@ -211,12 +211,16 @@ class StormWorker(StormThread):
 
     def _note(self, answer: Answer) -> None:
         """After a poll."""
-        job_of = {report["lease"]: report["job_id"] for report in self._results}
+        job_of = {report["lease"]: report["job_id"] for report in self._results if report["outcome"] == "completed"}
         for entry in self._worker.apply(answer)["results"]:
-            if entry["status"] == "accepted":
+            if entry["status"] == "accepted" and entry["lease"] in job_of:
                 self.accepted[job_of[entry["lease"]]].add(entry["lease"])
                 self.ledger.accept(job_of[entry["lease"]])
-        self._results = [completed(grant) for grant in self._worker.held.values()]
+        self._results = [self.run_job(grant) for grant in self._worker.held.values()]
+
+    def run_job(self, grant: Grant) -> Report:
+        """What becomes of a job it was granted."""
+        return completed(grant)
 
     def turn_away(self) -> None:
         """After a call without an answer, before the same is tried again."""

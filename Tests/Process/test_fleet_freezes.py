@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api_client import outcomes
-from fake_worker import FakeWorker, completed
+from fake_worker import FakeWorker, Grant, Report, completed, failed
 from fleet import FAST, RECOVERED_WITHIN, Fleet
 from private_servers import PrivatePostgres
 from stint_process import Launcher
@@ -21,34 +21,46 @@ TRANSACTION_AT_MOST = 5.0
 # How often a freeze is tried until one hits the coordinator in the middle of a transaction.
 TRIES = 60
 SETTLED = 0.02
+FIELDS = {"max_losses": 100, "retry": {"base_seconds": 0.1, "factor": 1, "cap_seconds": 0.1}}
 PAUSE = 0.02
 SEED = 20_260_304
 
 # Inputs: the database, and what is a transaction of this connection itself.
-# Outputs: the age in seconds of the oldest open transaction of each other connection. Locks no row.
+# Outputs: process, start and age in seconds of the open transaction of each other connection. Locks no row.
 OPEN_TRANSACTIONS = """
-    SELECT extract(epoch FROM clock_timestamp() - xact_start)::float8
+    SELECT pid, xact_start, extract(epoch FROM clock_timestamp() - xact_start)::float8
       FROM pg_stat_activity
      WHERE datname = %s AND pid <> pg_backend_pid() AND xact_start IS NOT NULL AND backend_type = 'client backend'
-     ORDER BY 1 DESC
 """
 
 
-def open_transactions(fleet: Fleet) -> list[float]:
-    return [age for (age,) in fleet.postgres.query(OPEN_TRANSACTIONS, fleet.database)]
+class ClumsyWorker(StormWorker):
+    """Fails each job once: what is not a completion takes the record several steps, between which a freeze can fall."""
+
+    def run_job(self, grant: Grant) -> Report:
+        return failed(grant) if grant["attempt"] == 1 else completed(grant)
 
 
-def freeze_at_a_bad_moment(fleet: Fleet, randomness: random.Random) -> None:
-    """Stops coordinator 0, if it can be hit in the middle of a transaction."""
+def open_transactions(fleet: Fleet) -> dict[tuple[Any, Any], float]:
+    """The age of each."""
+    return {(pid, start): age for pid, start, age in fleet.postgres.query(OPEN_TRANSACTIONS, fleet.database)}
+
+
+def freeze_at_a_bad_moment(fleet: Fleet, randomness: random.Random) -> bool:
+    """Stops coordinator 0; whether it was hit in the middle of a transaction."""
     victim = fleet.coordinators[0]
     for _ in range(TRIES):
         time.sleep(randomness.uniform(0, 0.02))  # the moment is to be a random one
         victim.freeze()
-        time.sleep(SETTLED)  # transactions that only wait for the database end
-        if open_transactions(fleet):
-            return
+        time.sleep(SETTLED)  # what only waits for the database ends
+        standing = open_transactions(fleet)
+        if standing:
+            time.sleep(SETTLED)  # and so do transactions of the others
+        if standing.keys() & open_transactions(fleet).keys():
+            return True
         victim.thaw()
     victim.freeze()
+    return False
 
 
 def hidden_jobs(fleet: Fleet, ledger: Ledger, since: float) -> list[dict[str, Any]]:
@@ -66,7 +78,7 @@ def worst_while_frozen(fleet: Fleet, ledger: Ledger) -> tuple[float, float]:
     oldest = 0.0
     done_after: float | None = None
     while done_after is None or frozen.seconds < TRANSACTION_AT_MOST + 1:
-        oldest = max([oldest, *open_transactions(fleet)])
+        oldest = max([oldest, *open_transactions(fleet).values()])
         if done_after is None and not (hidden := hidden_jobs(fleet, ledger, since)):
             done_after = frozen.seconds
         assert not ledger.errors, ledger.errors
@@ -82,15 +94,16 @@ def test_a_coordinator_frozen_at_random_moments_hides_no_job_and_keeps_no_transa
     ledger = Ledger()
     randomness = random.Random(SEED)
     # The frozen coordinator has a worker too: what it holds is lost with its session, or never arrived.
-    stuck = StormWorker(fleet.seat(0), ledger, "stuck", ["work"])
-    workers = [StormWorker(fleet.seat(1), ledger, f"worker-{number}", ["work"]) for number in range(2)]
-    submitters = [Submitter(fleet.seat(), ledger, number, ["work"], {"max_losses": 100}, PAUSE) for number in range(2)]
+    stuck = ClumsyWorker(fleet.seat(0), ledger, "stuck", ["work"])
+    workers = [ClumsyWorker(fleet.seat(1), ledger, f"worker-{number}", ["work"]) for number in range(2)]
+    submitters = [Submitter(fleet.seat(), ledger, number, ["work"], FIELDS, PAUSE) for number in range(2)]
     threads: list[StormThread] = [stuck, *workers, *submitters]
+    caught = 0
     for thread in threads:
         thread.start()
     try:
         for _ in range(ROUNDS):
-            freeze_at_a_bad_moment(fleet, randomness)
+            caught += freeze_at_a_bad_moment(fleet, randomness)
             try:
                 hidden_for, oldest = worst_while_frozen(fleet, ledger)
             finally:
@@ -112,6 +125,7 @@ def test_a_coordinator_frozen_at_random_moments_hides_no_job_and_keeps_no_transa
     assert not ledger.errors, ledger.errors
     assert not fleet.crashes()
     fleet.completed_once(ledger.acknowledged)
+    assert caught, "no freeze fell into a transaction: the test is too weak"
 
 
 def test_sweeping_and_schedules_go_on_while_a_coordinator_is_frozen(
