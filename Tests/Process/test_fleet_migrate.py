@@ -118,7 +118,7 @@ def test_a_migration_that_is_killed_again_and_again_is_finished_by_the_next(
             process.kill9()
         migrated(launcher, interrupted)
         assert schema(postgres, name) == whole
-        works(launcher, interrupted)
+    works(launcher, interrupted)
     assert killed >= DATABASES, "hardly a kill came in time: the test is too weak"
 
 

@@ -133,7 +133,7 @@ def stopped(redis: PrivateRedis, traffic: Traffic) -> None:
 
 def frozen(redis: PrivateRedis, traffic: Traffic) -> None:
     redis.freeze()
-    traffic.go_on_for(AWAY_FOR)
+    traffic.go_on_for(AWAY_FOR / 2)
     redis.thaw()
 
 
