@@ -114,7 +114,7 @@ class StormThread(threading.Thread):
 class Submitter(StormThread):
     """Takes the kinds of request in turn. Keyed ones are repeated until they are answered.
 
-    `fields` are of every job but those of the short form, which has none; `pause` is the time between two requests.
+    `fields` are of every job: then there is no short form, which has none. `pause` is the time between two requests.
     """
 
     def __init__(
@@ -172,6 +172,8 @@ class Submitter(StormThread):
                 return Submission("/v1/jobs", job, tag, 1, is_keyed=True)
             case 3:
                 return Submission("/v1/jobs/batch", {"jobs": [job] * BATCH_SIZE}, tag, BATCH_SIZE, is_keyed=True)
+            case _ if self._fields:
+                return Submission("/v1/jobs", job, tag, 1, is_keyed=True)
             case _:
                 short_form = {"name": job["name"], "payload": tag}
                 return Submission("/submit_job", short_form, tag, 1, is_keyed=True)
