@@ -194,6 +194,27 @@ def test_a_real_worker_that_is_killed_after_an_outage_has_not_worked_in_vain(
     assert outcomes(done) == ["completed"]
 
 
+def test_after_an_outage_longer_than_the_lease_living_workers_can_renew_first(
+    launcher: Launcher, own_postgres: PrivatePostgres
+) -> None:
+    fleet = Fleet(launcher, own_postgres, settings=FAST)
+    worker = FakeWorker(fleet.seat())
+    job = fleet.api().submit()
+    lease = worker.take_one()["lease"]
+    own_postgres.stop_immediately()
+    outage = Stopwatch()
+    eventually(lambda: outage.seconds > LEASE + 2, within=LEASE + 3, what="the lease is over")
+    own_postgres.start()
+    back = Stopwatch()
+    eventually(lambda: worker.send_heartbeat(lease).status == 200, within=BACK_WITHIN, what="the worker could renew")
+    assert worker.verdict(lease) == "ok", f"lost after {back.seconds:.1f} s"
+    kept = Stopwatch()
+    eventually(
+        lambda: worker.verdict(lease) == "ok" and kept.seconds > 2 * SWEEP, within=4 * SWEEP, what="sweeps are over"
+    )
+    assert outcomes(fleet.api().job(job["id"])) == [None]
+
+
 def test_an_outage_shorter_than_half_a_lease_causes_no_rerun(launcher: Launcher, own_postgres: PrivatePostgres) -> None:
     lease = 6.0
     settings = {**FAST, "STINT_LEASE_SECONDS": str(lease), "STINT_HEARTBEAT_SECONDS": "2"}

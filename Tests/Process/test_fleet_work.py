@@ -7,7 +7,7 @@ import pytest
 
 from api_client import outcomes
 from fake_worker import FakeWorker, completed
-from fleet import FAST, Fleet
+from fleet import FAST, POLL, RECONCILE, Fleet
 from private_servers import PrivatePostgres
 from stint_process import Launcher
 from submit_storm import Ledger, StormWorker
@@ -155,6 +155,22 @@ def test_a_fleet_goes_on_when_its_pgbouncer_is_restarted(launcher: Launcher, pos
     )
     eventually(lambda: worker.send_poll().status == 200, within=5, what="polls are answered again")
     assert fleet.unfinished_jobs() == 1
+
+
+def test_a_job_submitted_in_sql_is_dispatched_when_its_transaction_is_committed(
+    launcher: Launcher, postgres: PrivatePostgres
+) -> None:
+    fleet = Fleet(launcher, postgres, settings=FAST)
+    worker = FakeWorker(fleet.seat())
+    # Inputs: name, payload, queue. Outputs: the id. Locks the row of the new job.
+    submit = "SELECT stint.submit(%s, %s, %s)::text"
+    (job_id,) = postgres.query(submit, WORK, '{ "b": 1.0, "a": 1e400}', "default", database=fleet.database)[0]
+    assert fleet.api().job(job_id)["state"] == "available"
+    grant = worker.take_one(within=POLL + RECONCILE + 1)
+    assert grant["id"] == job_id
+    assert b'"payload":{ "b": 1.0, "a": 1e400}' in fleet.api().get(f"/v1/jobs/{job_id}").body
+    assert worker.report(completed(grant)) == ["accepted"]
+    assert fleet.unfinished_jobs() == 0
 
 
 def test_a_stopped_fleet_has_lost_nothing_when_it_is_started_again(
