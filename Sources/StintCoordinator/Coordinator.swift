@@ -150,6 +150,8 @@ package final class Coordinator: ChangeObserver {
         if roles.contains(.coordinator) {
             services += [parts.timekeeper, parts.refiller, parts.sweeper, parts.pruner, parts.dispatcher]
         }
+        // A submitter's first job of a lane asks for the rest of it to be read, and nobody else may hear of that.
+        if !roles.contains(.coordinator), fleet?.news != nil { services.append(parts.refiller) }
         services.append(parts.refresher)
         if let channel = fleet?.news {
             let listener = NewsListener(
@@ -193,6 +195,7 @@ package final class Coordinator: ChangeObserver {
             } catch {
                 environment.logger.warning("the belt could not be written", metadata: ["error": "\(error)"])
             }
+            parts.refiller.beltRunsLow()
             parts.dispatcher.wake()
         }
         parts.timekeeper.observe(batch)

@@ -74,6 +74,14 @@ package struct DispatchMachine: Sendable {
     struct Current: Sendable {
         var poll: Poll
         var isLeasing = false
+        /// Where the session stood before it was assigned what is being leased: if nothing comes of it, it stands there again.
+        var placeBefore: Place?
+    }
+
+    /// A session's place in the order of service.
+    struct Place: Sendable {
+        var lastAssigned: UInt64
+        var parkedAs: UInt64
     }
 
     struct Session: Sendable {
@@ -183,6 +191,7 @@ package struct DispatchMachine: Sendable {
         var session = sessions[poll.session] ?? Session()
         var actions: [Action] = []
         let wasLeasing = session.current?.isLeasing ?? false
+        let placeBefore = session.current?.placeBefore
         if let older = session.current {
             removeCandidate(poll.session)
             actions.append(.answerEmpty(older.poll.id))
@@ -192,7 +201,7 @@ package struct DispatchMachine: Sendable {
         session.isDraining = session.isDraining || poll.isDraining
         let hasNews = session.cancelled != session.toldCancelled || session.isDraining != session.wasToldToDrain
         // Jobs on their way to the older poll will be answered to this one: it must not ask for more meanwhile.
-        session.current = Current(poll: poll, isLeasing: wasLeasing)
+        session.current = Current(poll: poll, isLeasing: wasLeasing, placeBefore: placeBefore)
         sessions[poll.session] = session
         if isStopping || (hasNews && !wasLeasing) {
             return actions + answerCurrent(of: poll.session)
@@ -257,6 +266,10 @@ package struct DispatchMachine: Sendable {
                 continue
             }
             var candidate = candidates.remove(at: index)
+            if given[candidate.session] == nil {
+                let place = Place(lastAssigned: candidate.lastAssigned, parkedAs: candidate.parkedAs)
+                sessions[candidate.session]?.current?.placeBefore = place
+            }
             assignments += 1
             candidate.lastAssigned = assignments
             candidate.freeSlots -= 1
@@ -293,11 +306,14 @@ package struct DispatchMachine: Sendable {
             return (.answer(current.poll.id), [])
         }
         current.isLeasing = false
+        let place = current.placeBefore
+        current.placeBefore = nil
         session.current = current
+        session.lastAssigned = place?.lastAssigned ?? session.lastAssigned
         sessions[id] = session
         let hasNews = session.cancelled != session.toldCancelled || session.isDraining != session.wasToldToDrain
         if isStopping || hasNews || current.poll.deadline <= now { return (.waiting, answerCurrent(of: id)) }
-        addCandidate(id)
+        addCandidate(id, parkedAs: place?.parkedAs)
         return (.waiting, [])
     }
 
@@ -340,13 +356,14 @@ package struct DispatchMachine: Sendable {
         return [.answerEmpty(current.poll.id)]
     }
 
-    private mutating func addCandidate(_ id: WorkerID) {
+    /// - Parameter parkedAs: The place among those never given a job, nil for the last one.
+    private mutating func addCandidate(_ id: WorkerID, parkedAs: UInt64? = nil) {
         guard let session = sessions[id], let poll = session.current?.poll, poll.freeSlots > 0, !session.isDraining
         else { return }
-        parkings += 1
+        if parkedAs == nil { parkings += 1 }
         let candidate = Candidate(
             lastAssigned: session.lastAssigned,
-            parkedAs: parkings,
+            parkedAs: parkedAs ?? parkings,
             session: id,
             freeSlots: poll.freeSlots,
             lanes: LaneSet(poll.capabilities)

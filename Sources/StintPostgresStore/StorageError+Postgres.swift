@@ -10,9 +10,11 @@ extension StorageError {
         self =
             switch error.kind {
             case .closed: .closed
-            case .unknownOutcome: .unknownOutcome(words)
+            case .unknownOutcome: .unknownOutcome("the connection to PostgreSQL broke at the commit")
             case .unexpected: .corrupt(words)
             case .refused: Self.refused(error.sqlState ?? "", words)
+            // The client library's words name host, user and database: they are for the log, where the pool puts them.
+            case .unreachable: .unavailable("PostgreSQL is not reachable")
             default: .unavailable(words)
             }
     }

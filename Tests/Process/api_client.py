@@ -119,10 +119,10 @@ class ApiClient:
     def delete(self, path: str) -> Answer:
         return self.request("DELETE", path)
 
-    def begin(self, method: str, path: str, body: Any = None) -> PendingRequest:
+    def begin(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> PendingRequest:
         """Sends a request on a connection of its own and does not wait for the answer."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=ANSWER_WITHIN)
-        self._send(connection, method, path, body, None)
+        self._send(connection, method, path, body, headers)
         return PendingRequest(connection)
 
     def disconnect(self) -> None:

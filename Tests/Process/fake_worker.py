@@ -46,11 +46,22 @@ class FakeWorker:
 
     def register(self) -> None:
         """Starts a session; what an earlier one held is forgotten."""
-        self.registered = self._server.coordinator.post("/v1/workers", self._registration).expect(201)
+        self.begin_session(self.send_registration())
+
+    def begin_session(self, answer: Answer) -> None:
+        """After a registration."""
+        self.registered = answer.expect(201)
         self.worker_id: str = self.registered["worker_id"]
         self.held.clear()
 
+    def turn_to(self, server: "Server") -> None:
+        """Goes on with the same session at another server."""
+        self._server = server
+
     # Calls whose answer is returned as it came.
+
+    def send_registration(self) -> Answer:
+        return self._server.coordinator.post("/v1/workers", self._registration)
 
     def send_poll(self, **fields: Any) -> Answer:
         return self._server.coordinator.post(self._path("/poll"), self._poll_body(**fields))

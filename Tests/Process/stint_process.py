@@ -12,9 +12,9 @@ import subprocess
 import tempfile
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from api_client import HOST, ApiClient
 from waiting import eventually
@@ -172,6 +172,10 @@ class Server:
         assert self.process is not None, "the server is stopped"
         return self.process
 
+    @property
+    def is_alive(self) -> bool:
+        return self.running.exit_code is None
+
     def start(self) -> None:
         api_port, coordinator_port = self._ports
         self.process = self._launcher.spawn(
@@ -204,6 +208,11 @@ class Server:
     def kill9(self) -> None:
         self.running.kill9()
         self.process = None
+
+    def close(self) -> None:
+        """One that still runs must stop as it should."""
+        if self.process is not None:
+            self.stop()
 
     def restart(self) -> None:
         """On the same data and ports."""
@@ -270,14 +279,31 @@ class SwiftWorker:
         assert code == 0, f"the worker ended with {code}:\n{self.process.stderr.text[-TRANSCRIPT_LENGTH:]}"
 
 
-class Launcher:
-    """Starts processes and answers for their end."""
+class Closable(Protocol):
+    """What a launcher closes at the end."""
 
-    def __init__(self) -> None:
+    def close(self) -> None: ...
+
+
+class Companion(Closable, Protocol):
+    """A program that is not ours, which our processes need for as long as they run."""
+
+    def transcript(self) -> tuple[str, str]: ...
+
+
+ServerMaker = Callable[["Launcher", Settings, Sequence[str], bool], Server]
+
+
+class Launcher:
+    """Starts processes and answers for their end. `make_server` decides on which record its servers stand."""
+
+    def __init__(self, make_server: ServerMaker = Server) -> None:
+        self._make_server = make_server
         self._mark = uuid.uuid4().hex
         self._root = Path(tempfile.mkdtemp(prefix="stint-process-"))
         self._processes: list[StintProcess] = []
-        self._servers: list[Server] = []
+        self._servers: list[Closable] = []
+        self._companions: list[Companion] = []
 
     def __enter__(self) -> "Launcher":
         return self
@@ -324,9 +350,17 @@ class Launcher:
         self, settings: Settings | None = None, *, arguments: Sequence[str] = (), restartable: bool = False
     ) -> Server:
         """`restartable`: picks ports that nobody takes while the server is down."""
-        server = Server(self, settings or {}, arguments, restartable)
-        self._servers.append(server)
+        server = self._make_server(self, settings or {}, arguments, restartable)
+        self.keep(server)
         return server
+
+    def keep(self, server: Closable) -> None:
+        """Closes it at the end, before anything is killed."""
+        self._servers.append(server)
+
+    def accompany(self, companion: Companion) -> None:
+        """Closes it at the end, after all else."""
+        self._companions.append(companion)
 
     def exec_worker(
         self, server: Server, commands: dict[str, str], *, concurrency: int = 8, settings: Settings | None = None
@@ -353,16 +387,17 @@ class Launcher:
                 f"{process.stdout.text[-TRANSCRIPT_LENGTH:]}\n--- stderr\n{process.stderr.text[-TRANSCRIPT_LENGTH:]}",
             )
             for process in self._processes
-        ]
+        ] + [companion.transcript() for companion in self._companions]
 
     def close(self) -> None:
         """Servers that still run must stop as they should; then everything is ended whatever happened."""
         try:
             for server in self._servers:
-                if server.process is not None:
-                    server.stop()
+                server.close()
         finally:
             self._end_everything()
+            for companion in self._companions:
+                companion.close()
 
     def _end_everything(self) -> None:
         for process in self._processes:

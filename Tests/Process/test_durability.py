@@ -4,6 +4,8 @@
 import random
 import sqlite3
 
+import pytest
+
 from api_client import ApiClient, outcomes
 from fake_worker import FakeWorker, completed
 from stint_process import Launcher, Server
@@ -75,6 +77,7 @@ def assert_record_is_sound(server: Server) -> None:
         connection.close()
 
 
+@pytest.mark.embedded
 def test_a_storm_of_submits_survives_twenty_kills_of_the_server(launcher: Launcher) -> None:
     server = launcher.server(FAST_LEASE, restartable=True)
     launcher.exec_worker(server, {BY_SWIFT: "true"})
@@ -148,6 +151,7 @@ def test_a_pause_outlives_a_killed_server(launcher: Launcher) -> None:
     assert worker.poll(wait_seconds=0.3)["jobs"] == []
 
 
+@pytest.mark.embedded
 def test_a_clean_stop_leaves_a_sound_record_and_no_log_to_replay(launcher: Launcher) -> None:
     server = launcher.server()
     server.api.submit_batch([{"name": "work"}] * 100)

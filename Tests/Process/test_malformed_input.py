@@ -63,7 +63,7 @@ def first_status(connection: socket.socket) -> int | None:
 
 
 def assert_alive(server: Server) -> None:
-    assert server.running.exit_code is None, "the server crashed"
+    assert server.is_alive, "the server crashed"
     assert server.api.get("/healthz").status == 200
 
 

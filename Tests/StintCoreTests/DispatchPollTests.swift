@@ -34,6 +34,26 @@ struct DispatchPollTests {
         #expect(bench.machine.assign([job(2)]) == [.lease(worker(1), [job(2)])])
     }
 
+    /// A belt may name a job twice: what was leased to one session is given to the next, and the record refuses it.
+    @Test(arguments: [false, true])
+    func aJobThatTheRecordRefusesCostsItsSessionNoTurn(_ haveWorked: Bool) {
+        var bench = DispatchBench()
+        for session in 1...3 { bench.park(session) }
+        if haveWorked {
+            for session in 1...3 {
+                #expect(bench.machine.assign([job(session)]) == [.lease(worker(session), [job(session)])])
+                _ = bench.machine.leaseSettled(session: worker(session), granted: [token(session)], now: 0)
+            }
+            for session in 1...3 { bench.park(session) }
+        }
+        #expect(bench.machine.assign([job(9)]) == [.lease(worker(1), [job(9)])])
+        _ = bench.machine.leaseSettled(session: worker(1), granted: [], now: 0)
+        #expect(bench.machine.assign([job(4), job(5)]).count == 2)
+        _ = bench.machine.leaseSettled(session: worker(1), granted: [token(4)], now: 0)
+        _ = bench.machine.leaseSettled(session: worker(2), granted: [token(5)], now: 0)
+        #expect(bench.machine.assign([job(6)]) == [.lease(worker(3), [job(6)])])
+    }
+
     @Test func aPollWhoseTimeIsUpWhenNothingWasGrantedIsAnsweredEmpty() {
         var bench = DispatchBench()
         bench.park(1, deadline: 100)
