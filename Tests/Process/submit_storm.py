@@ -226,4 +226,4 @@ class StormWorker(StormThread):
 
     def turn_away(self) -> None:
         """After a call without an answer, before the same is tried again."""
-        time.sleep(PAUSE_AFTER_FAILURE)
+        time.sleep(PAUSE_AFTER_FAILURE)  # the server is down: no need to knock a thousand times

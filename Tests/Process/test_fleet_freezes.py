@@ -83,7 +83,7 @@ def worst_while_frozen(fleet: Fleet, ledger: Ledger) -> tuple[float, float]:
             done_after = frozen.seconds
         assert not ledger.errors, ledger.errors
         assert done_after is not None or frozen.seconds < HIDDEN_AT_MOST + 2, f"{len(hidden)} are hidden: {hidden[:3]}"
-        time.sleep(SETTLED)
+        time.sleep(SETTLED)  # nothing is to happen meanwhile, which no event tells
     return done_after, oldest
 
 

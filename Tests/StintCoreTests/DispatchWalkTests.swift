@@ -28,6 +28,8 @@ private struct DispatchWalk {
     var current: [Int: Parked] = [:]
     var inFlight: [InFlight] = []
     var lastGiven: [Int: Int] = [:]
+    /// Where a session stood before what is being leased to it: there it stands again when nothing of it is granted.
+    var placeBefore: [Int: (lastGiven: Int?, parkedAs: Int)] = [:]
     var isDraining: Set<Int> = []
     var assignments = 0
     var parkings = 0
@@ -124,6 +126,9 @@ private struct DispatchWalk {
                 leftOver.append(job)
                 continue
             }
+            if given[session] == nil, let parked = current[session] {
+                placeBefore[session] = (lastGiven[session], parked.parkedAs)
+            }
             assignments += 1
             lastGiven[session] = assignments
             given[session, default: []].append(job)
@@ -144,9 +149,11 @@ private struct DispatchWalk {
             answer(poll)
         case .waiting:
             expect(tokens.isEmpty, "what was granted is delivered")
-            parkings += 1
             current[lease.session]?.isLeasing = false
-            current[lease.session]?.parkedAs = parkings
+            if let place = placeBefore[lease.session] {
+                lastGiven[lease.session] = place.lastGiven
+                current[lease.session]?.parkedAs = place.parkedAs
+            }
         case .nobody:
             expect(current[lease.session] == nil, "somebody waits")
         }
