@@ -5,6 +5,8 @@ import StintModel
 import StintStorage
 
 extension PostgresReader {
+    /// What was told to live sessions.
+    ///
     /// In: sessions. Out: one row per live session and job of it that was called off, or one with NULLs. Locks nothing.
     private static let noticesOfSessions = """
         SELECT s.id, s.is_draining, j.id, j.attempt, j.nonce
