@@ -60,6 +60,7 @@ class Postgres:
             # No socket in the file system: its path can be too long, and nothing here uses it.
             "unix_socket_directories": "",
             "shared_buffers": "128MB",
+            "autovacuum_naptime": "10s",
             "max_wal_size": "1GB",
         }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
