@@ -72,6 +72,13 @@ bench: build ## Measure; prints a table and writes JSON under var/bench/
 memory: build ## Measure the memory of a server with a million jobs
 	@STINT_BINARY="$(CURDIR)/$(RELEASE)" scripts/measure-memory.py
 
+.PHONY: floor
+floor: dependencies ## Measure the same rows with libpq alone, on STINT_DATABASE_URL, a migrated database of no importance
+	@[ -n "$${STINT_DATABASE_URL:-}" ] || { echo 'Set STINT_DATABASE_URL to a database that stint migrate up was run on.' >&2; exit 2; }
+	@mkdir -p var/bench
+	@cc -O2 $$(pkg-config --cflags libpq) benchmarks/floor/postgres_floor.c $$(pkg-config --libs libpq) -lpthread -o var/bench/postgres_floor
+	@var/bench/postgres_floor "$$STINT_DATABASE_URL"
+
 .PHONY: lint
 lint: test-dependencies docs deploy-check ## Check formatting, scripts, documentation and deployment
 	swift format lint --strict --parallel --recursive Sources Tests Package.swift
