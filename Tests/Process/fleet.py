@@ -196,13 +196,14 @@ class Fleet:
         submitters: int = 1,
         redis: bool = True,
         pgbouncer: bool = False,
+        database: str | None = None,
         settings: Settings | None = None,
         settings_of: dict[str, Settings] | None = None,
     ) -> None:
         """`settings_of`: what only one process has, by its name, such as `coordinator-1`."""
         self._launcher = launcher
         self.postgres = postgres
-        self.database = postgres.create_database()
+        self.database = database or postgres.create_database()
         self.redis = PrivateRedis() if redis else None
         if self.redis:
             launcher.accompany(self.redis)
