@@ -13,7 +13,7 @@ CHUNK = 65_536
 
 
 class AnswerCutter:
-    """Passes everything on until it is armed. Then, as soon as a condition on the database holds, all connections break.
+    """Passes everything on until it is armed. Then, once a condition on the database holds, all connections break.
 
     What was committed is stored, and whoever asked for it gets no answer. After that everything is passed on again.
     """
