@@ -179,7 +179,8 @@ let package = Package(
             dependencies: ["StintMemoryStore", "StintQueueContract", "StintStoreContract"]
         ),
         // Real servers of a test's own.
-        .target(name: "StintTestServers", path: "Tests/StintTestServers"),
+        .target(name: "CTestServers", path: "Tests/CTestServers"),
+        .target(name: "StintTestServers", dependencies: ["CTestServers"], path: "Tests/StintTestServers"),
         .testTarget(
             name: "RedisDriverTests",
             dependencies: [

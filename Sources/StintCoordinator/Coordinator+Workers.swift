@@ -66,6 +66,10 @@ extension Coordinator {
         do throws(ServiceError) {
             applied = try await apply(poll, of: id, undelivered: undelivered, jobs: jobs)
         } catch {
+            if case .unknownOutcome = error {
+                dispatcher.sessionStarted(id)
+                dispatcher.outcomeIsUnknown(for: id)
+            }
             dispatcher.restoreUndelivered(undelivered, of: id)
             if !jobs.isEmpty { _ = await dispatcher.settleAtOnce(nil, of: jobs, session: id) }
             throw error

@@ -72,6 +72,11 @@ package final class Dispatcher: Service {
         state.withLock { $0.machine.sessionMovedHere(id) }
     }
 
+    /// The session's next poll asks the record what it holds.
+    func outcomeIsUnknown(for id: WorkerID) {
+        state.withLock { $0.machine.outcomeIsUnknown(for: id) }
+    }
+
     func mayHoldUnknown(_ id: WorkerID) -> Bool {
         state.withLock { $0.machine.mayHoldUnknown(id) }
     }
@@ -316,12 +321,17 @@ package final class Dispatcher: Service {
                 await putBackRefused(receipt.refused, of: jobs)
             }
         } catch {
+            if case .storage(.unknownOutcome) = error {
+                // It may hold them: its next poll, which it is made to send now, does not name them, and they are released.
+                outcomeIsUnknown(for: session)
+                isFit = false
+            }
             await recover(jobs)
         }
         let (continuation, answered) = settle(session, granted: granted)
         continuation?.resume(returning: granted)
         for continuation in answered { continuation.resume(returning: []) }
-        // It was lost, has ended or is to drain: its next poll will hear of it.
+        // It was lost, has ended or is to drain, or nobody knows: its next poll will hear of it.
         if !isFit { withdraw(session) }
         signal.raise()
     }

@@ -131,6 +131,11 @@ package struct DispatchMachine: Sendable {
         sessions[id]?.mayHoldUnknown = true
     }
 
+    /// Something was to be leased to the session, or its move here to be written, and whether it was is not known.
+    package mutating func outcomeIsUnknown(for id: WorkerID) {
+        sessions[id]?.mayHoldUnknown = true
+    }
+
     /// Whether the record must be asked what the session holds.
     package func mayHoldUnknown(_ id: WorkerID) -> Bool { sessions[id]?.mayHoldUnknown ?? false }
 

@@ -72,7 +72,7 @@ struct PostgresOutageTests {
             let error = try await awaitedError { _ = try await ask(pool, "SELECT 'here'") }
             #expect(error.kind == .unreachable)
         }
-        #expect(clock.now - begin < .seconds(3))
+        #expect(clock.now - begin < .seconds(12), "five waits of three seconds each would take longer")
         try server.start()
         // The pool tries again after its pause, which is never longer than two seconds.
         var answer: String?

@@ -47,7 +47,7 @@ import Testing
             try await RawClient.connected(to: port) { client in
                 let begin = ContinuousClock.now
                 var count = 0
-                while ContinuousClock.now - begin < .milliseconds(1000) {
+                while count < 2 || ContinuousClock.now - begin < .milliseconds(1000) {
                     try await client.send("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
                     #expect(try await client.receive(until: "\"status\":\"ok\"") != nil)
                     count += 1

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CTestServers
 import Glibc
 import Synchronization
 
@@ -182,6 +183,8 @@ enum PostgresFiles {
         let arguments = command.map { strdup($0) } + [nil]
         defer { for argument in arguments { free(argument) } }
         var child: pid_t = 0
+        // Sockets of other tests in this process would outlive their close in the child.
+        test_servers_close_from(&actions, 3)
         guard posix_spawnp(&child, command[0], &actions, nil, arguments, environ) == 0 else {
             throw PrivateServerError("cannot start \(command[0])")
         }

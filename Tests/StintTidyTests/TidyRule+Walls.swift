@@ -9,7 +9,7 @@ extension TidyRule {
     /// A C module belongs to the one target that wraps it.
     private static let driversOfCModules = [
         "CStintAssets": ["StintHTTP", "StintDashboard"], "CStintProcess": ["StintWorker"],
-        "CPostgreSQL": ["PostgresDriver"], "CHiredis": ["RedisDriver"],
+        "CPostgreSQL": ["PostgresDriver"], "CHiredis": ["RedisDriver"], "CTestServers": ["StintTestServers"],
     ]
 
     static let walls: [TidyRule] = [
