@@ -88,7 +88,7 @@ import Testing
     func anAnswerThatIsNotTakenIsCut(_ isSlow: Bool) async throws {
         let count = 400
         // A reader that only waits for its processor must not pass for one that does not read.
-        try await Self.listening(stalledAnswerTimeMax: isSlow ? Self.limit : .seconds(60)) { port in
+        try await Self.listening(limit: isSlow ? Self.limit : .seconds(60)) { port in
             try await RawClient.connected(to: port) { client in
                 let request = "GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
                 // Far more than the buffers of the system hold; the last one asks for the end of the connection.
@@ -118,7 +118,7 @@ import Testing
     }
 
     private static func listening(
-        stalledAnswerTimeMax: TimeAmount = limit,
+        limit: TimeAmount = limit,
         _ body: @escaping @Sendable (_ port: Int) async throws -> Void
     ) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -133,7 +133,7 @@ import Testing
         try await coordinator.prepare()
         var listener = Listener(role: .api, host: "127.0.0.1", port: 0, token: nil)
         listener.limits.requestTimeMax = limit
-        listener.limits.stalledAnswerTimeMax = stalledAnswerTimeMax
+        listener.limits.stalledAnswerTimeMax = limit
         // What comes in one read with a request before it is cut by this.
         listener.limits.idleTimeMax = .seconds(5)
         let (addresses, told) = AsyncStream<String>.makeStream()
