@@ -212,6 +212,9 @@ def test_after_an_outage_longer_than_the_lease_living_workers_can_renew_first(
     eventually(
         lambda: worker.verdict(lease) == "ok" and kept.seconds > 2 * SWEEP, within=4 * SWEEP, what="sweeps are over"
     )
+    # The submitter finds the record back by itself, within its own pause between two tries.
+    path = f"/v1/jobs/{job['id']}"
+    eventually(lambda: fleet.api().get(path).status == 200, within=BACK_WITHIN, what="the submitter has the record back")
     assert outcomes(fleet.api().job(job["id"])) == [None]
 
 
