@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real PostgreSQL, Redis and PgBouncer for one test: free ports, directories of their own, gone at the end."""
 
+import contextlib
 import itertools
 import os
 import random
@@ -321,10 +322,14 @@ class PrivateRedis(PrivateServer):
         """Spoils every key, with strange members or another type altogether; says nonsense on every channel."""
         for key in list(self.client.scan_iter(count=1000)):
             if randomness.random() < 0.3:
-                self.client.delete(key)
-                randomness.choice([self._string, self._hash, self._list, self._set])(key, randomness)
+                # In one step: a fleet that is at work would make the key anew in between.
+                with self.client.pipeline(transaction=True) as step:
+                    step.delete(key)
+                    randomness.choice([self._string, self._hash, self._list, self._set])(step, key, randomness)
+                    step.execute()
             else:
-                self._spoil(key, randomness)
+                with contextlib.suppress(redis.ResponseError, redis.DataError):  # the fleet has just replaced it
+                    self._spoil(key, randomness)
         for channel in self.client.pubsub_channels():
             for _ in range(5):
                 self.client.publish(channel, self._noise(randomness))
@@ -344,17 +349,17 @@ class PrivateRedis(PrivateServer):
             case _:
                 self.client.set(key, noise[0])
 
-    def _string(self, key: bytes, randomness: random.Random) -> None:
-        self.client.set(key, self._noise(randomness))
+    def _string(self, step: redis.client.Pipeline, key: bytes, randomness: random.Random) -> None:
+        step.set(key, self._noise(randomness))
 
-    def _hash(self, key: bytes, randomness: random.Random) -> None:
-        self.client.hset(key, mapping={self._noise(randomness): self._noise(randomness)})
+    def _hash(self, step: redis.client.Pipeline, key: bytes, randomness: random.Random) -> None:
+        step.hset(key, mapping={self._noise(randomness): self._noise(randomness)})
 
-    def _list(self, key: bytes, randomness: random.Random) -> None:
-        self.client.rpush(key, self._noise(randomness))
+    def _list(self, step: redis.client.Pipeline, key: bytes, randomness: random.Random) -> None:
+        step.rpush(key, self._noise(randomness))
 
-    def _set(self, key: bytes, randomness: random.Random) -> None:
-        self.client.sadd(key, self._noise(randomness))
+    def _set(self, step: redis.client.Pipeline, key: bytes, randomness: random.Random) -> None:
+        step.sadd(key, self._noise(randomness))
 
     @staticmethod
     def _noise(randomness: random.Random) -> bytes:
